@@ -1,0 +1,36 @@
+import { z } from 'zod'
+
+/** Shapes that several routes take, each with its limit. */
+export const waitMsMax = 600_000
+
+export const identifier = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[A-Za-z0-9]+$/, 'letters and digits')
+
+export const flag = (byDefault: 'true' | 'false') =>
+  z
+    .enum(['true', 'false'])
+    .default(byDefault)
+    .transform(text => text === 'true')
+
+export const timeoutMs = (defaultMs: number) => z.coerce.number().int().min(1).max(waitMsMax).default(defaultMs)
+
+export const page = z.strictObject({
+  from: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe('first position'),
+  limit: z.coerce.number().int().min(1).max(1_000_000).default(100).describe('most items')
+})
+
+export const base64 = z.strictObject({ base64: z.base64().max(2 << 20) })
+
+export function bytesOfBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'base64'))
+}
+
+/** Text as UTF-8, or exact bytes. */
+export const textOrBytes = z.union([z.string().max(1 << 20), base64])
+
+export function bytesOf(value: z.infer<typeof textOrBytes>): Uint8Array {
+  return typeof value === 'string' ? new TextEncoder().encode(value) : bytesOfBase64(value.base64)
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { bytesOf, textOrBytes, timeoutMs } from '../inputs.ts'
+import { collectBytes, type Route, route, type ServerSentEvent } from '../route.ts'
+
+const evaluateBytesMax = 1 << 20
+
+/** The model: its parts, its loss on a text, its answers. */
+export const expertRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v0/experts',
+    scope: 'read',
+    summary: "The parts of the network's newest model",
+    answer: 'application/json',
+    answerDescription: '`experts`',
+    handle: async (_input, { node }) => ({ kind: 'json', body: { experts: node.listExperts() } })
+  }),
+  route({
+    method: 'GET',
+    path: '/v0/experts/:name',
+    scope: 'read',
+    summary: 'One part and its history',
+    params: z.strictObject({
+      name: z
+        .string()
+        .min(1)
+        .max(128)
+        .regex(/^[\w.:-]+$/, 'letters, digits, ". _ : -"')
+    }),
+    answer: 'application/json',
+    answerDescription: 'the part',
+    handle: async ({ params }, { node }) => ({ kind: 'json', body: node.showExpert(params.name) })
+  }),
+  route({
+    method: 'POST',
+    path: '/v0/evaluate',
+    scope: 'operate',
+    summary: "Loss of the network's newest model on a text",
+    query: z.strictObject({ timeoutMs: timeoutMs(120_000) }),
+    body: { bytes: true, limitBytes: evaluateBytesMax, description: 'the text' },
+    answer: 'application/json',
+    answerDescription: '`lossNatsPerByte`, `bytes`, `elapsedMs`, `device`',
+    handle: async ({ query, bytes }, { node }) => ({
+      kind: 'json',
+      body: await node.evaluate({ text: await collectBytes(bytes()), ...query })
+    })
+  }),
+  route({
+    method: 'POST',
+    path: '/v0/generate',
+    scope: 'operate',
+    summary: 'Continue a text, byte by byte as it is made',
+    body: z.strictObject({
+      prompt: textOrBytes,
+      tokensMax: z.int().min(1).max(65_536).default(256),
+      temperature: z.number().min(0).max(10).default(0.8),
+      seed: z.int().min(0).max(0xffffffff).default(0)
+    }),
+    answer: 'text/event-stream',
+    answerDescription:
+      'messages `part` (`text` and the exact bytes as `base64`), then one `done` (`bytes`, `elapsedMs`)',
+    handle: async ({ body, signal }, { node }) => ({
+      kind: 'events',
+      items: parts(node.generate({ ...body, prompt: bytesOf(body.prompt), signal }))
+    })
+  })
+]
+
+async function* parts(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent> {
+  const startedMs = performance.now()
+  const decoder = new TextDecoder()
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    // A character may be cut between two chunks: the decoder keeps its first bytes for the next text.
+    yield {
+      event: 'part',
+      data: { text: decoder.decode(chunk, { stream: true }), base64: Buffer.from(chunk).toString('base64') }
+    }
+  }
+  const rest = decoder.decode()
+  if (rest !== '') yield { event: 'part', data: { text: rest, base64: '' } }
+  yield { event: 'done', data: { bytes, elapsedMs: Math.round(performance.now() - startedMs) } }
+}

@@ -1,0 +1,21 @@
+/**
+ * codec: canonical bytes and what is done with them: hashes, CIDs, signatures, keys.
+ * In: plain values and bytes. Out: DAG-CBOR bytes, SHA-256 digests, CIDs, signatures, key files.
+ * Never touches: files, the network, a clock.
+ */
+export { bytesEqual, bytesToHex, compareBytes, concatBytes, hexToBytes } from './bytes.ts'
+export { CID, cidOfDigest, cidOfObject, digestOfCid, parseCid, rawCid } from './cid.ts'
+export { type CanonicalValue, type DecodeLimits, decodeCanonical, encodeCanonical, sha256 } from './canonical.ts'
+export {
+  generateSigningKey,
+  importSigningKey,
+  type PublicKeyText,
+  publicKeyFromText,
+  publicKeyToText,
+  type SigningKey,
+  type SignatureScheme,
+  signatureAcceptable,
+  verifySignature,
+  verifySignatureSync
+} from './signatures.ts'
+export { decryptKey, encryptKey, type KeyFile, keyFileSchemaName, type ScryptCost, scryptCosts } from './key-file.ts'

@@ -1,0 +1,193 @@
+import { Buffer } from 'node:buffer'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
+import { base58btc } from 'multiformats/bases/base58'
+import { BlyanError } from '../errors/index.ts'
+import { bytesEqual, compareBytes, concatBytes } from './bytes.ts'
+
+/**
+ * Signatures of this network: Ed25519 for nodes and validators, Ed25519 or secp256k1 for accounts.
+ *
+ * A public key is its multicodec prefix and its bytes (34 bytes for Ed25519, 35 for compressed secp256k1).
+ * One acceptance rule holds for every build (docs/protocol.md, "Signatures"): Ed25519 without cofactor, S below the
+ * group order, R compared as bytes, key canonical and not of small order; secp256k1 as 64 bytes with S in the lower half.
+ */
+export type SignatureScheme = 'ed25519' | 'secp256k1'
+
+/** Multibase base58btc of a prefixed public key, as in did:key: `z6Mk...`. */
+export type PublicKeyText = string
+
+export interface SigningKey {
+  readonly scheme: SignatureScheme
+  /** With its multicodec prefix. */
+  readonly publicKey: Uint8Array
+  /** 64 bytes. */
+  sign(message: Uint8Array): Uint8Array
+  /** 32 bytes: the Ed25519 seed or the secp256k1 scalar. The caller owns the copy. */
+  exportSecret(): Uint8Array
+}
+
+const prefixes = { ed25519: Uint8Array.of(0xed, 0x01), secp256k1: Uint8Array.of(0xe7, 0x01) } as const
+const fieldPrime = 2n ** 255n - 19n
+const ed25519Order = 2n ** 252n + 27742317777372353535851937790883648493n
+const secp256k1Order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const secp256k1HalfOrder = bigEndian(secp256k1Order >> 1n)
+const signatureBytes = 64
+const keyCacheEntriesMax = 8192
+
+/** y coordinates of the points whose order divides 8: keys that would make one signature fit many messages. */
+const smallOrderY: readonly bigint[] = [
+  0n,
+  1n,
+  fieldPrime - 1n,
+  2707385501144840649318225287225658788936804267575313519463743609750303021022n,
+  55188659117513257062467267217118295137698188065244968500265048394206261417927n
+]
+
+export function generateSigningKey(scheme: SignatureScheme = 'ed25519'): SigningKey {
+  const privateKey =
+    scheme === 'ed25519'
+      ? generateKeyPairSync('ed25519').privateKey
+      : generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey
+  return new NodeSigningKey(scheme, privateKey)
+}
+
+/** A key from its 32 secret bytes. Throws KEY_INVALID. */
+export function importSigningKey(scheme: SignatureScheme, secret: Uint8Array): SigningKey {
+  try {
+    if (secret.length !== 32) throw new Error('a secret has 32 bytes')
+    const der =
+      scheme === 'ed25519'
+        ? concatBytes(Buffer.from('302e020100300506032b657004220420', 'hex'), secret)
+        : concatBytes(Buffer.from('302e0201010420', 'hex'), secret, Buffer.from('a00706052b8104000a', 'hex'))
+    const privateKey = createPrivateKey({
+      key: Buffer.from(der),
+      format: 'der',
+      type: scheme === 'ed25519' ? 'pkcs8' : 'sec1'
+    })
+    return new NodeSigningKey(scheme, privateKey)
+  } catch (error) {
+    throw new BlyanError('KEY_INVALID', { reason: 'the secret is not a key of its kind' }, { cause: error })
+  }
+}
+
+export function publicKeyToText(publicKey: Uint8Array): PublicKeyText {
+  return base58btc.encode(publicKey)
+}
+
+/** Throws KEY_INVALID for anything that is no acceptable public key. */
+export function publicKeyFromText(text: PublicKeyText): Uint8Array {
+  let publicKey: Uint8Array
+  try {
+    publicKey = base58btc.decode(text)
+  } catch (error) {
+    throw new BlyanError('KEY_INVALID', { reason: 'not base58btc with the letter z before it' }, { cause: error })
+  }
+  if (keyObjectOf(publicKey) === undefined) throw new BlyanError('KEY_INVALID', { reason: 'not a public key' })
+  return publicKey
+}
+
+/** The cheap part of the acceptance rule, with no curve arithmetic. */
+export function signatureAcceptable(publicKey: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== signatureBytes) return false
+  return publicKey[0] === prefixes.ed25519[0]
+    ? littleEndian(signature.subarray(32)) < ed25519Order
+    : compareBytes(signature.subarray(32), secp256k1HalfOrder) <= 0
+}
+
+/** True when `signature` is acceptable and correct. Never throws; computes on the thread pool. */
+export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  const key = keyObjectOf(publicKey)
+  if (key === undefined || !signatureAcceptable(publicKey, signature)) return Promise.resolve(false)
+  return new Promise(resolve => {
+    verify(algorithmOf(key), message, verifyInput(key), signature, (error, ok) => resolve(error === null && ok))
+  })
+}
+
+/** The same on the calling thread: for command lines and offline proofs. */
+export function verifySignatureSync(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = keyObjectOf(publicKey)
+  if (key === undefined || !signatureAcceptable(publicKey, signature)) return false
+  return verify(algorithmOf(key), message, verifyInput(key), signature)
+}
+
+class NodeSigningKey implements SigningKey {
+  readonly scheme: SignatureScheme
+  readonly publicKey: Uint8Array
+  readonly #privateKey: KeyObject
+
+  constructor(scheme: SignatureScheme, privateKey: KeyObject) {
+    this.scheme = scheme
+    this.#privateKey = privateKey
+    this.publicKey = concatBytes(prefixes[scheme], rawPublicKey(scheme, createPublicKey(privateKey)))
+  }
+
+  sign(message: Uint8Array): Uint8Array {
+    const signature = new Uint8Array(sign(algorithmOf(this.#privateKey), message, verifyInput(this.#privateKey)))
+    return this.scheme === 'secp256k1' ? withLowerS(signature) : signature
+  }
+
+  exportSecret(): Uint8Array {
+    const jwk = this.#privateKey.export({ format: 'jwk' })
+    return new Uint8Array(Buffer.from(jwk.d!, 'base64url'))
+  }
+}
+
+const keyCache = new Map<string, KeyObject | undefined>()
+
+function keyObjectOf(publicKey: Uint8Array): KeyObject | undefined {
+  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.byteLength).toString('latin1')
+  if (keyCache.has(name)) return keyCache.get(name)
+  if (keyCache.size >= keyCacheEntriesMax) keyCache.delete(keyCache.keys().next().value!)
+  const key = readKeyObject(publicKey)
+  keyCache.set(name, key)
+  return key
+}
+
+function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {
+  const raw = publicKey.subarray(2)
+  try {
+    if (bytesEqual(publicKey.subarray(0, 2), prefixes.ed25519) && raw.length === 32) {
+      const y = littleEndian(raw) & (2n ** 255n - 1n)
+      if (y >= fieldPrime || smallOrderY.includes(y)) return undefined
+      const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }
+      return createPublicKey({ key: jwk, format: 'jwk' })
+    }
+    if (bytesEqual(publicKey.subarray(0, 2), prefixes.secp256k1) && raw.length === 33 && (raw[0] === 2 || raw[0] === 3)) {
+      const der = concatBytes(Buffer.from('3036301006072a8648ce3d020106052b8104000a032200', 'hex'), raw)
+      return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' })
+    }
+  } catch {
+    // Not a point of the curve.
+  }
+  return undefined
+}
+
+function rawPublicKey(scheme: SignatureScheme, key: KeyObject): Uint8Array {
+  const jwk = key.export({ format: 'jwk' })
+  const x = Buffer.from(jwk.x!, 'base64url')
+  if (scheme === 'ed25519') return x
+  const y = Buffer.from(jwk.y!, 'base64url')
+  return concatBytes(Uint8Array.of(y[y.length - 1]! % 2 === 0 ? 2 : 3), x)
+}
+
+function algorithmOf(key: KeyObject): 'sha256' | undefined {
+  return key.asymmetricKeyType === 'ec' ? 'sha256' : undefined
+}
+
+function verifyInput(key: KeyObject): { key: KeyObject; dsaEncoding?: 'ieee-p1363' } {
+  return key.asymmetricKeyType === 'ec' ? { key, dsaEncoding: 'ieee-p1363' } : { key }
+}
+
+function withLowerS(signature: Uint8Array): Uint8Array {
+  if (compareBytes(signature.subarray(32), secp256k1HalfOrder) <= 0) return signature
+  const s = BigInt(`0x${Buffer.from(signature.subarray(32)).toString('hex')}`)
+  return concatBytes(signature.subarray(0, 32), bigEndian(secp256k1Order - s))
+}
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`)
+}
+
+function bigEndian(value: bigint): Uint8Array {
+  return new Uint8Array(Buffer.from(value.toString(16).padStart(64, '0'), 'hex'))
+}

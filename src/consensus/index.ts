@@ -1,0 +1,11 @@
+/**
+ * consensus: turns signed events into one agreed order, by a leaderless PREPARE/COMMIT quorum.
+ * In: events, vertices of other validators, time. Out: commits in order, certified checkpoints.
+ * `core/` decides and is pure; the files beside it sign, store, send and fetch.
+ * Never touches: what an event means.
+ */
+export { type Committee, createCommittee, faultsTolerated, promiseOf, type Validator, WeightCounter } from './core/committee.ts'
+export { type ConsensusParameters, type Context, defaultParameters } from './core/parameters.ts'
+export { type Commit, type CommitPoint, decodeCommit, encodeCommit, commitDigest } from './core/commit.ts'
+export { genesisPoint } from './core/replica.ts'
+export { decodeVertex, encodeVertex, eventsOfBody, type Vertex, vertexSigningBytes } from './core/vertex.ts'

@@ -1,0 +1,7 @@
+/**
+ * errors: every failure this program can name, in one table.
+ * In: a code and its payload. Out: a message, the next step, an exit code and an HTTP status.
+ * Never touches: anything else; every room may import this one.
+ */
+export { BlyanError, describeError, type ErrorDescription, isBlyanError } from './blyan-error.ts'
+export { type ErrorCode, type ErrorEntry, errorTable } from './table.ts'

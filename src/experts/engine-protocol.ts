@@ -1,0 +1,43 @@
+import { BlyanError, type ErrorCode, errorTable, isBlyanError } from '../errors/index.ts'
+import type { Frame } from './frame-channel.ts'
+import { asMap, textField } from './frame-fields.ts'
+
+/**
+ * What the daemon and its engine process say to each other.
+ * Daemon: `{ id, operation, ... }`, and `{ id, operation: 'cancel' }` for an open id. Engine: first `{ ready: true }`, then
+ * `{ id, event }` any number of times and `{ id, result }` or `{ id, error: { code, payload } }` once.
+ */
+export type EngineOperation = 'loadModel' | 'replacePart' | 'evaluate' | 'generate' | 'runExpert' | 'release' | 'status'
+
+/** An execution provider of ONNX Runtime. */
+export type Provider = 'cuda' | 'webgpu' | 'cpu'
+
+/** Told to the child on its command line, as JSON. */
+export type EngineProcessTask =
+  | {
+      readonly task: 'serve'
+      readonly tensorFolder: string
+      readonly provider: Provider
+      readonly threads: number
+      readonly frameBytesMax: number
+    }
+  | { readonly task: 'probe'; readonly provider: Provider; readonly threads: number }
+
+/** The file descriptor of the channel in the engine process. */
+export const channelDescriptor = 3
+
+export function errorToFrame(operation: string, error: unknown): Frame {
+  const reason = error instanceof Error ? error.message : String(error)
+  const known = isBlyanError(error)
+    ? error
+    : new BlyanError('ENGINE_FAULT', { operation, reason: reason.slice(0, 2000) })
+  const payload = Object.entries(known.payload).filter(([, value]) => value !== undefined)
+  return { code: known.code, payload: Object.fromEntries(payload) as Frame }
+}
+
+export function errorFromFrame(operation: string, frame: Frame): BlyanError {
+  const code = textField(frame, 'code')
+  if (!Object.hasOwn(errorTable, code)) return new BlyanError('ENGINE_FAULT', { operation, reason: code })
+  const payload = Object.entries(asMap(frame.payload, 'payload')).map(([name, value]) => [name, String(value)])
+  return new BlyanError(code as ErrorCode, Object.fromEntries(payload))
+}

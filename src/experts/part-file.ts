@@ -1,0 +1,69 @@
+import { realpath, stat } from 'node:fs/promises'
+import { isAbsolute, relative, sep } from 'node:path'
+import type { CanonicalValue } from '../codec/index.ts'
+import { BlyanError } from '../errors/index.ts'
+import type { Frame } from './frame-channel.ts'
+import { asMap, integerField, listField, textField } from './frame-fields.ts'
+import type { TensorLocation } from './graphs.ts'
+
+/**
+ * A part in a file: `dataLengthBytes` of contiguous little-endian fp32 from `dataOffsetBytes` of the file at `path`,
+ * which is absolute and lies in the engine's tensor folder. The file must never be written or truncated while loaded.
+ */
+export type PartFile = {
+  readonly name: string
+  readonly path: string
+  readonly dataOffsetBytes: number
+  readonly dataLengthBytes: number
+  readonly shape: readonly number[]
+  readonly dtype: 'fp32'
+}
+
+export type LocatedPart = PartFile & TensorLocation
+
+export function partFileToFrame(part: PartFile): Frame {
+  const { name, path, dataOffsetBytes, dataLengthBytes, shape, dtype } = part
+  return { name, path, dataOffsetBytes, dataLengthBytes, shape, dtype }
+}
+
+export function partFileFromFrame(value: CanonicalValue): PartFile {
+  const frame = asMap(value, 'part')
+  const name = textField(frame, 'name')
+  if (textField(frame, 'dtype') !== 'fp32') throw invalid(name, 'only fp32 can be computed from')
+  return {
+    name,
+    path: textField(frame, 'path'),
+    dataOffsetBytes: integerField(frame, 'dataOffsetBytes'),
+    dataLengthBytes: integerField(frame, 'dataLengthBytes'),
+    shape: listField(frame, 'shape').map(extent => Number(extent)),
+    dtype: 'fp32'
+  }
+}
+
+/**
+ * Checks that the file can hold the part before anything maps it: mapping past the end of a file kills the process.
+ * Links are followed first; what they lead to must lie in `tensorFolder`. Throws PART_FILE_INVALID.
+ */
+export async function locatePart(part: PartFile, shape: readonly number[], tensorFolder: string): Promise<LocatedPart> {
+  const { name, dataOffsetBytes, dataLengthBytes } = part
+  if (part.shape.join() !== shape.join()) throw invalid(name, `shape ${part.shape.join('x')} is not ${shape.join('x')}`)
+  if (dataLengthBytes !== 4 * shape.reduce((product, extent) => product * extent, 1)) {
+    throw invalid(name, `${dataLengthBytes} bytes are not shape ${shape.join('x')} in fp32`)
+  }
+  if (dataOffsetBytes < 0 || !isAbsolute(part.path)) throw invalid(name, 'its place is not an absolute path and offset')
+  const path = await realpath(part.path).catch(() => Promise.reject(invalid(name, 'there is no such file')))
+  const inside = relative(await realpath(tensorFolder), path)
+  if (inside === '' || inside.startsWith('..') || isAbsolute(inside)) {
+    throw invalid(name, 'it lies outside the tensor folder')
+  }
+  const found = await stat(path)
+  if (!found.isFile()) throw invalid(name, 'it is no regular file')
+  if (found.size < dataOffsetBytes + dataLengthBytes) {
+    throw invalid(name, `it has ${found.size} bytes and needs ${dataOffsetBytes + dataLengthBytes}`)
+  }
+  return { ...part, location: inside.split(sep).join('/') }
+}
+
+function invalid(part: string, reason: string): BlyanError {
+  return new BlyanError('PART_FILE_INVALID', { part, reason })
+}

@@ -1,0 +1,77 @@
+import type { Architecture } from './architecture.ts'
+
+/** Who computes what for T tokens: `tokens` are row numbers, `weights` what each result counts. Ascending experts. */
+export type ExpertLoad = {
+  readonly expert: number
+  readonly tokens: Uint32Array
+  readonly weights: Float64Array
+}
+
+type RoutingShape = Pick<Architecture, 'experts' | 'expertsPerToken' | 'router'>
+
+/**
+ * Chooses the experts of every token from `logits` [T, experts]. Of equal logits the lower expert number wins, so
+ * everyone with the same logits routes alike. Experts without tokens do not appear.
+ */
+export function routeTokens(logits: Float32Array, architecture: RoutingShape): readonly ExpertLoad[] {
+  const { experts } = architecture
+  const loads = Array.from({ length: experts }, () => ({ tokens: [] as number[], weights: [] as number[] }))
+  for (let token = 0; token < logits.length / experts; token++) {
+    const row = logits.subarray(token * experts, (token + 1) * experts)
+    const chosen = highest(row, architecture.expertsPerToken)
+    const weights = weigh(row, chosen, architecture)
+    chosen.forEach((expert, rank) => {
+      loads[expert]!.tokens.push(token)
+      loads[expert]!.weights.push(weights[rank]!)
+    })
+  }
+  return loads.flatMap(({ tokens, weights }, expert) =>
+    tokens.length === 0 ? [] : [{ expert, tokens: Uint32Array.from(tokens), weights: Float64Array.from(weights) }]
+  )
+}
+
+/** Copies the rows `tokens` of `rows` [T, width] into a new [N, width]. */
+export function gatherRows(rows: Float32Array, tokens: Uint32Array, width: number): Float32Array {
+  const gathered = new Float32Array(tokens.length * width)
+  tokens.forEach((token, i) => {
+    gathered.set(rows.subarray(token * width, (token + 1) * width), i * width)
+  })
+  return gathered
+}
+
+/** Adds an expert's `results` [N, width], each times its weight, to the rows of `target` [T, width] they belong to. */
+export function addWeighted(target: Float32Array, results: Float32Array, load: ExpertLoad, width: number): void {
+  load.tokens.forEach((token, i) => {
+    const weight = load.weights[i]!
+    for (let column = 0; column < width; column++) {
+      target[token * width + column]! += weight * results[i * width + column]!
+    }
+  })
+}
+
+function highest(row: Float32Array, count: number): number[] {
+  const chosen: number[] = []
+  while (chosen.length < count) {
+    let best = -1
+    for (let i = 0; i < row.length; i++) {
+      if (!chosen.includes(i) && (best === -1 || row[i]! > row[best]!)) best = i
+    }
+    chosen.push(best)
+  }
+  return chosen
+}
+
+function weigh(row: Float32Array, chosen: readonly number[], { router }: RoutingShape): number[] {
+  const largest = row[chosen[0]!]!
+  const shares = chosen.map(expert => Math.exp(row[expert]! - largest))
+  const divideBy = router.softmaxFirst && !router.normalise ? sumOfExponentials(row, largest) : sum(shares)
+  return shares.map(share => share / divideBy)
+}
+
+function sumOfExponentials(row: Float32Array, largest: number): number {
+  return row.reduce((total, logit) => total + Math.exp(logit - largest), 0)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

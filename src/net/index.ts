@@ -1,0 +1,11 @@
+/**
+ * net: the libp2p host of a node: who it is connected to, and how bytes get there.
+ * In: frames to send, addresses to dial. Out: frames of admitted peers, peers coming and going.
+ * A peer is admitted once both sides have said which network (genesis) they belong to.
+ * Never touches: what a frame means, chains, experts.
+ */
+export { createNetwork, type GenesisAgreement, type Network, type NetworkInput, type Peer } from './network.ts'
+export { type Hello } from './hello.ts'
+export { networkLimits, protocolIds } from './protocols.ts'
+export type { FeedSender } from './feed.ts'
+export { peerIdOfSecret } from './identity.ts'

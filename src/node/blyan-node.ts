@@ -1,0 +1,274 @@
+/**
+ * What a running node can do. The HTTP routes and, through them, the command line stand on this and nothing else.
+ * Values are plain JSON: CIDs and keys as text, amounts as decimal strings, times RFC 3339 in UTC.
+ */
+export type NodeState = 'starting' | 'locked' | 'syncing' | 'ready' | 'degraded' | 'stopping'
+export type ChainId = 'A' | 'B' | 'C' | 'D'
+export type Role = 'validator' | 'learner' | 'miner' | 'gifted' | 'gateway'
+
+export type NodeStatus = {
+  readonly schema: 'blyan.status/1'
+  readonly version: string
+  readonly network: string
+  readonly genesis: string
+  readonly nodeId: string
+  readonly roles: readonly Role[]
+  readonly state: NodeState
+  readonly quorum: {
+    readonly validators: number
+    readonly connected: number
+    readonly needed: number
+    readonly faultsTolerated: number
+    readonly epoch: number
+    readonly round: number
+    readonly finalRound: number
+    readonly commits: number
+    /** One honest sentence on what this quorum survives. */
+    readonly promise: string
+    readonly members: readonly {
+      readonly id: string
+      readonly name: string
+      readonly origin: string
+      readonly region: string
+      readonly connected: boolean
+      readonly lastRound: number
+    }[]
+  }
+  readonly events: { readonly pending: number; readonly final: number }
+  readonly checkpoint: {
+    readonly sequence: number
+    readonly digest: string | null
+    readonly signers: number
+    readonly stateRoot: string | null
+  }
+  readonly chains: {
+    readonly A: { readonly height: number; readonly head: string | null }
+    readonly B: { readonly blocks: number; readonly tips: readonly string[] }
+    readonly C: { readonly height: number; readonly head: string | null }
+    readonly D: { readonly height: number; readonly head: string | null }
+  }
+  readonly peers: number
+  readonly stake: string
+  readonly disk: { readonly usedBytes: number; readonly freeBytes: number }
+  readonly device: { readonly provider: string; readonly name: string }
+  /** How far behind and how fast, while `state` is syncing. */
+  readonly sync: { readonly commit: number; readonly targetCommit: number; readonly commitsPerSecond: number } | null
+  readonly genesisPact: { readonly asked: number; readonly agree: number; readonly alarm: boolean }
+  readonly alarms: readonly string[]
+  readonly account: string
+  readonly addresses: readonly string[]
+  readonly dataFolder: string
+  readonly startedAt: string
+  readonly nextStep: string | null
+}
+
+export type PeerView = {
+  readonly peerId: string
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly version: string | null
+  readonly roles: readonly string[]
+  readonly validator: string | null
+  readonly round: number | null
+  readonly latencyMs: number | null
+  readonly score: number
+}
+
+export type Finality = 'final' | 'degraded' | 'pending'
+
+export type SubmitRequest =
+  /** Signed by this node's own account. */
+  | { readonly type: string; readonly payload: Uint8Array; readonly tenantId?: string; readonly logicalClock?: number }
+  /** Signed elsewhere: the bytes of docs/protocol.md, "Signed event". */
+  | { readonly signedEvent: Uint8Array }
+
+export type SubmittedEvent = {
+  readonly eventId: string
+  readonly final: boolean
+  readonly finality: Finality
+  readonly sequence: number | null
+  /** CID of the block this event became, if its type makes one. */
+  readonly block: string | null
+  readonly elapsedMs: number
+}
+
+export type EventView = {
+  readonly eventId: string
+  readonly type: string
+  readonly author: string
+  readonly final: boolean
+  readonly finality: Finality
+  readonly sequence: number | null
+  readonly prepared: readonly string[]
+  readonly committed: readonly string[]
+  readonly tenantId: string
+  readonly logicalClock: number
+  readonly region: string
+  readonly origin: string
+  readonly createdAt: string
+  readonly hash: string
+  readonly signature: string
+  readonly payloadBytes: number
+  /** Text of a note, the decoded object of other types. */
+  readonly payload: unknown
+  readonly commit: number | null
+  readonly committedAt: string | null
+  readonly block: string | null
+}
+
+export type EventLine = {
+  readonly sequence: number
+  readonly eventId: string
+  readonly type: string
+  readonly author: string
+}
+
+export type BlockView = {
+  readonly cid: string
+  readonly index: number
+  readonly chain_id: ChainId
+  readonly depends_on: readonly string[]
+  readonly block_type: string
+  readonly expert_name: string | null
+  readonly layer_id: number | null
+  readonly payload_hash: string
+  readonly nonce: number
+  readonly miner_pub: string
+  readonly payload_sig: string
+  readonly event: string | null
+}
+
+export type ChainVerification = {
+  readonly valid: boolean
+  readonly reason: string | null
+  readonly blocks: number
+  readonly events: number
+  readonly stateRoot: string
+  readonly elapsedMs: number
+}
+
+export type TensorView = {
+  readonly cid: string
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly sizeBytes: number
+  readonly dataOffsetBytes: number
+  readonly leaves: number
+  readonly tiles: number
+  readonly pinned: boolean
+  readonly path: string
+}
+
+export type TensorPut = {
+  readonly cid: string
+  readonly kind: 'tensor' | 'bundle'
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly sizeBytes: number
+  readonly tensors: readonly {
+    readonly name: string
+    readonly cid: string
+    readonly dtype: string
+    readonly shape: readonly number[]
+    readonly sizeBytes: number
+  }[]
+}
+
+export type TensorFormat = 'npy' | 'safetensors' | 'tblock'
+
+export type ExpertView = {
+  readonly name: string
+  readonly blockType: string
+  readonly layer: number | null
+  readonly block: string
+  readonly tensor: string
+  readonly shape: readonly number[]
+  readonly versions: number
+  readonly local: boolean
+}
+
+export type CheckpointView = {
+  readonly sequence: number
+  readonly digest: string
+  readonly commit: number
+  readonly commitDigest: string
+  readonly stateRoot: string
+  readonly eventRoot: string
+  readonly eventFirst: number
+  readonly eventCount: number
+  readonly chainHeads: Readonly<Record<ChainId, string | null>>
+  readonly time: string
+  readonly signers: readonly string[]
+}
+
+export type EvaluateResult = {
+  readonly lossNatsPerByte: number
+  readonly bytes: number
+  readonly elapsedMs: number
+  readonly device: string
+  readonly replaced: { readonly name: string; readonly tensor: string } | null
+}
+
+export type Wait = { readonly wait: boolean; readonly timeoutMs: number; readonly signal?: AbortSignal }
+export type Page = { readonly from: number; readonly limit: number }
+
+export type StreamMessage =
+  | { readonly kind: 'status'; readonly status: NodeStatus }
+  | { readonly kind: 'event'; readonly event: EventLine }
+
+export interface BlyanNode {
+  status(): Promise<NodeStatus>
+  peers(): PeerView[]
+  /** Why the node is not ready; empty when it is. */
+  notReadyReasons(): string[]
+  /** Prometheus text format. */
+  metrics(): Promise<string>
+
+  /** Throws EVENT_* codes when the event is refused, NOT_FINAL_IN_TIME when it is only pending after `timeoutMs`. */
+  submitEvent(request: SubmitRequest, wait: Wait): Promise<SubmittedEvent>
+  /** Throws EVENT_UNKNOWN. */
+  showEvent(eventId: string): Promise<EventView>
+  listEvents(page: Page): AsyncIterable<EventLine>
+  /** The bytes of a finality proof. Throws EVENT_UNKNOWN, or PROOF_NOT_YET while its checkpoint lacks signatures. */
+  eventProof(eventId: string): Promise<Uint8Array>
+  /** JSON of an event payload to its canonical bytes, by the handler of its type. Throws EVENT_TYPE_UNKNOWN, EVENT_PAYLOAD_INVALID. */
+  encodePayload(type: string, json: unknown): Uint8Array
+
+  chainBlocks(chain: ChainId, page: Page): AsyncIterable<BlockView>
+  verifyChains(): Promise<ChainVerification>
+  checkpoint(sequence?: number): Promise<CheckpointView>
+
+  putTensor(input: { format: TensorFormat; name: string; bytes: AsyncIterable<Uint8Array> }): Promise<TensorPut>
+  /** Fetches it from the network when it is not here. Throws TENSOR_UNKNOWN, TENSOR_FETCH_TIMEOUT. */
+  exportTensor(
+    cid: string,
+    options: { timeoutMs: number; signal?: AbortSignal }
+  ): Promise<{ format: TensorFormat; fileName: string; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }>
+  /** Fetches a tensor into this node's own store, verified; does nothing when it is here. */
+  fetchTensor(cid: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<TensorView>
+  showTensor(cid: string): Promise<TensorView>
+  verifyTensor(
+    cid: string
+  ): Promise<{ readonly valid: boolean; readonly reason: string | null; readonly leavesChecked: number }>
+  pinTensor(cid: string, pinned: boolean): Promise<void>
+
+  listExperts(): ExpertView[]
+  showExpert(name: string): ExpertView & { readonly history: readonly string[] }
+  /** Loss of the network's newest model on `text`, in nats per byte. Fetches and maps the parts it lacks. */
+  evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult>
+  /** Bytes of an answer as they are made. */
+  generate(input: {
+    prompt: Uint8Array
+    tokensMax: number
+    temperature: number
+    seed: number
+    signal?: AbortSignal
+  }): AsyncIterable<Uint8Array>
+
+  /** Status every `statusEveryMs` and each final event as it happens. Ends when `signal` aborts; slow readers lose statuses, never events. */
+  stream(options: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage>
+  setLogLevel(component: string, level: string): void
+  /** Drains and stops everything; resolves when all is on disk. */
+  stop(): Promise<void>
+}

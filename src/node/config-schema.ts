@@ -1,0 +1,149 @@
+import { z } from 'zod'
+
+/**
+ * Every setting of a node, once: its type, default and limits, its flag, and its comment in config.toml.
+ * Environment names follow from the dotted names: `network.maxPeers` is `BLYAN_NETWORK_MAX_PEERS`.
+ */
+export const roles = ['validator', 'learner', 'miner', 'gifted', 'gateway'] as const
+export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+const MiB = 1024 * 1024
+
+const multiaddr = z
+  .string()
+  .max(512)
+  .regex(/^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/\S+$/, 'an address like /ip4/203.0.113.7/tcp/4620')
+const multiaddrs = z.array(multiaddr).max(256)
+const label = z
+  .string()
+  .max(64)
+  .regex(/^[\p{L}\p{N} ._:-]*$/u, 'letters, digits, spaces, ". _ : -"')
+const port = z.int().min(0).max(65535)
+
+export const configSchema = z.strictObject({
+  network: z.strictObject({
+    genesisFile: z.string().min(1).max(4096).default('genesis.json').meta({
+      description: 'genesis file of the network; a relative path starts in the data folder',
+      flag: '--genesis <file>'
+    }),
+    peers: multiaddrs.default([]).meta({
+      description: 'addresses of nodes to connect to first; the network tells of the others',
+      flag: '--peer <multiaddr>'
+    }),
+    listen: multiaddrs.default(['/ip4/0.0.0.0/tcp/4620']).meta({
+      description: 'addresses to listen on; tcp/0 takes any free port',
+      flag: '--listen <multiaddr>'
+    }),
+    announce: multiaddrs.default([]).meta({
+      description: 'addresses to tell others, when they differ from those above (behind a router)',
+      flag: '--announce <multiaddr>'
+    }),
+    maxPeers: z.int().min(1).max(4096).default(64).meta({ description: 'most connections at a time' })
+  }),
+  node: z.strictObject({
+    roles: z
+      .array(z.enum(roles))
+      .max(roles.length)
+      .default([])
+      .meta({
+        description: `what this node does: any of ${roles.join(', ')}; none follows and checks the network`,
+        flag: '--role <names>'
+      }),
+    name: label.default('').meta({ description: 'a name others see; empty for none' }),
+    origin: label.default('').meta({ description: 'who runs it, as the quorum counts independent origins' }),
+    region: label.default('').meta({ description: 'where it runs, written into the events it makes' })
+  }),
+  api: z.strictObject({
+    host: z
+      .string()
+      .min(1)
+      .max(255)
+      .default('127.0.0.1')
+      .meta({ description: 'address of the HTTP API; others than loopback need care' }),
+    port: port.default(4630).meta({ description: 'port of the HTTP API; 0 takes any free one' })
+  }),
+  keys: z.strictObject({
+    passwordFile: z.string().max(4096).default('').meta({
+      description: 'file whose first line opens the keys; relative to the data folder; empty asks on the terminal',
+      flag: '--password-file <file>',
+      environment: 'BLYAN_PASSWORD_FILE'
+    })
+  }),
+  log: z.strictObject({
+    level: z
+      .enum(logLevels)
+      .default('info')
+      .meta({ description: `one of ${logLevels.join(', ')}` }),
+    format: z
+      .enum(['auto', 'pretty', 'json'])
+      .default('auto')
+      .meta({ description: 'auto (pretty on a terminal), pretty or json' })
+  }),
+  storage: z.strictObject({
+    minimumFreeBytes: z
+      .int()
+      .min(0)
+      .default(256 * MiB)
+      .meta({ description: 'below this much free disk the node takes in nothing new' })
+  }),
+  experts: z.strictObject({
+    enabled: z.boolean().default(true).meta({ description: 'whether this node computes with the model' }),
+    threads: z.int().min(1).max(256).default(1).meta({ description: 'threads of the engine' }),
+    device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto').meta({ description: 'auto, cpu, webgpu or cuda' })
+  })
+})
+
+export type Config = DeepReadonly<z.infer<typeof configSchema>>
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T
+
+export type ConfigValue = string | number | boolean | readonly string[]
+
+/** One setting as the command line, the environment and the file see it. */
+export type ConfigField = {
+  /** `network.maxPeers`. */
+  readonly key: string
+  readonly section: string
+  readonly name: string
+  readonly kind: 'string' | 'number' | 'boolean' | 'list'
+  readonly description: string
+  readonly defaultValue: ConfigValue
+  /** As commander writes it: `--network-max-peers <number>`. */
+  readonly flag: string
+  readonly environment: string
+}
+
+export const configSections = Object.keys(configSchema.shape) as readonly (keyof Config)[]
+
+export const configFields: readonly ConfigField[] = configSections.flatMap(section =>
+  Object.entries(configSchema.shape[section].shape as Record<string, z.ZodDefault>).map(([name, schema]) =>
+    fieldOf(section, name, schema)
+  )
+)
+
+function fieldOf(section: string, name: string, schema: z.ZodDefault): ConfigField {
+  const meta = schema.meta() ?? {}
+  const defaultValue = schema.parse(undefined) as ConfigValue
+  const kind = Array.isArray(defaultValue) ? 'list' : (typeof defaultValue as 'string' | 'number' | 'boolean')
+  const kebab = `${section}-${kebabOf(name)}`
+  return {
+    key: `${section}.${name}`,
+    section,
+    name,
+    kind,
+    description: String(meta.description ?? ''),
+    defaultValue,
+    flag:
+      typeof meta.flag === 'string'
+        ? meta.flag
+        : `--${kebab} <${kind === 'boolean' ? 'true|false' : kind === 'string' ? 'text' : kind}>`,
+    environment:
+      typeof meta.environment === 'string' ? meta.environment : `BLYAN_${kebab.replaceAll('-', '_').toUpperCase()}`
+  }
+}
+
+function kebabOf(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}

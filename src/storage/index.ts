@@ -1,0 +1,20 @@
+/**
+ * storage: files that never change, and an IPFS blockstore that serves parts of them by reference.
+ * In: finished files with the digests of their leaves, small blocks, pins, a libp2p host.
+ * Out: blocks for Bitswap, blocks from peers, temporary files that become durable under their name.
+ * Never touches: what a tensor is, chains, consensus; it keeps no second copy of a leaf.
+ */
+export type { Collection, RegisteredFile } from './block-records.ts'
+export { diskError, onDisk } from './disk-errors.ts'
+export { type ImmutableFiles, openImmutableFiles, type TemporaryFile } from './immutable-files.ts'
+export { createIpfs, type Ipfs, type IpfsNeeds } from './ipfs.ts'
+export {
+  type BlockSource,
+  type BlockstoreLimits,
+  defaultBlockstoreLimits,
+  openReferenceBlockstore,
+  type ReferenceBlockstore,
+  type ReferencedFile,
+  type ReferencedLeaf,
+  type SmallBlock
+} from './reference-blockstore.ts'

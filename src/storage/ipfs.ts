@@ -1,0 +1,100 @@
+import { type BitswapOptions, withBitswap } from '@helia/bitswap'
+import type { ComponentLogger, Libp2p } from '@libp2p/interface'
+import { BaseBlockstore } from 'blockstore-core'
+import { type BlockBroker, createHeliaLight } from 'helia'
+import type { Blockstore } from 'interface-blockstore'
+import type { CID } from '../codec/index.ts'
+import { BlyanError } from '../errors/index.ts'
+
+/**
+ * The IPFS side of the node: Helia, assembled from parts over the libp2p host that the node made.
+ * No bootstrap list, delegated routing or HTTP gateway comes with it; blocks are asked of, and served
+ * to, the peers that are connected. The caller starts and stops libp2p.
+ */
+export interface Ipfs {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /**
+   * A block from a connected peer. Bitswap finds a block by the hash of what arrived, so the bytes
+   * belong to the CID. Nothing is stored: whoever asked knows where the bytes belong.
+   */
+  fetchBlock(cid: CID, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+}
+
+export type IpfsNeeds = {
+  readonly libp2p: Libp2p
+  readonly blockstore: Blockstore
+  readonly logger?: ComponentLogger
+}
+
+const bitswapOptions: BitswapOptions = {
+  // Each arriving block resets this timer too, so any wait holds back new wants while blocks stream in.
+  sendWantlistDebounce: 0,
+  // One message may carry all leaves a peer wanted; ten seconds are too few for them on a slow line.
+  messageSendTimeout: 60_000,
+  messageReceiveTimeout: 60_000,
+  sendBlocksTimeout: 60_000,
+  // A peer that lost a block and asks again is answered after this time.
+  doNotResendBlockWindow: 1_000,
+  maxInboundStreams: 256,
+  maxOutboundStreams: 256,
+  maxWantlistSize: 512
+}
+
+export function createIpfs(needs: IpfsNeeds): Ipfs {
+  return new HeliaIpfs(needs)
+}
+
+class HeliaIpfs implements Ipfs {
+  readonly #helia: ReturnType<typeof createHeliaLight>
+  #bitswap: BlockBroker | undefined
+
+  constructor({ libp2p, blockstore, logger }: IpfsNeeds) {
+    const helia = createHeliaLight({ blockstore: new ReadOnlyBlockstore(blockstore), logger })
+    // Helia's own `get` hashes a block once more than Bitswap does and stores it; we ask Bitswap itself.
+    const addBlockBroker = helia.addBlockBroker.bind(helia)
+    const host = Object.assign(helia, {
+      libp2p,
+      addBlockBroker: (broker: BlockBroker) => {
+        this.#bitswap = broker
+        addBlockBroker(broker)
+      }
+    })
+    this.#helia = withBitswap(host, bitswapOptions)
+  }
+
+  async start(): Promise<void> {
+    await this.#helia.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#helia.stop()
+  }
+
+  async fetchBlock(cid: CID, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    if (this.#bitswap?.retrieve === undefined) throw new BlyanError('IPFS_NOT_STARTED')
+    return this.#bitswap.retrieve(cid, options)
+  }
+}
+
+/** What Helia may do with our blocks: serve them. Storing them is for whoever fetched them. */
+class ReadOnlyBlockstore extends BaseBlockstore {
+  readonly #blockstore: Blockstore
+
+  constructor(blockstore: Blockstore) {
+    super()
+    this.#blockstore = blockstore
+  }
+
+  override has(cid: CID): boolean | Promise<boolean> {
+    return this.#blockstore.has(cid)
+  }
+
+  override get(cid: CID): Generator<Uint8Array> | AsyncGenerator<Uint8Array> {
+    return this.#blockstore.get(cid)
+  }
+
+  override put(cid: CID): CID {
+    return cid
+  }
+}
