@@ -171,7 +171,13 @@ class FastifyApi implements Api {
     if (httpStatus >= 500 && code === 'INTERNAL') this.#needs.logger.error({ code, route }, 'a request failed')
     this.#needs.logger.debug({ code, route, error: named }, 'a request was refused')
     if (code === 'TOKEN_INVALID') void reply.header('www-authenticate', 'Bearer')
-    return reply.header('blyan-api', '0').code(httpStatus).send(errorBody(named))
+    // The rest of a refused body is read and dropped, or the client would never come to read why; a stranger's is not.
+    const isStranger = httpStatus === 401 || httpStatus === 429
+    if (!isStranger && !request.raw.readableEnded) request.raw.resume()
+    return reply
+      .headers({ 'blyan-api': '0', connection: isStranger ? 'close' : 'keep-alive' })
+      .code(httpStatus)
+      .send(errorBody(named))
   }
 }
 

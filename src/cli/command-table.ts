@@ -1,4 +1,4 @@
-import type { RegisterCommand } from './program.ts'
+import type { RegisterCommand } from './context.ts'
 
 export type CommandEntry = {
   readonly name: string
@@ -15,6 +15,11 @@ export const commandTable: readonly CommandEntry[] = [
   { name: 'peers', summary: 'who is connected', load: () => import('./commands/peers.ts') },
   { name: 'wait', summary: 'block until the node is ready', load: () => import('./commands/wait.ts') },
   { name: 'doctor', summary: 'what is wrong with this machine', load: () => import('./commands/doctor.ts') },
+  {
+    name: 'devnet',
+    summary: 'a whole network on this machine, to try everything',
+    load: () => import('./commands/devnet.ts')
+  },
   { name: 'event', summary: 'submit, show, list, prove and verify events', load: () => import('./commands/event.ts') },
   { name: 'chain', summary: 'read blocks, check what is on disk', load: () => import('./commands/chain.ts') },
   { name: 'checkpoint', summary: 'what validators signed', load: () => import('./commands/checkpoint.ts') },

@@ -1,6 +1,14 @@
 import { createReadStream } from 'node:fs'
+import type { Command } from 'commander'
 import { BlyanError } from '../errors/index.ts'
-import { chooseDataFolder, type DataFolderPaths, dataFolderPaths, type Environment, type PasswordSource, terminalPrompt } from '../node/index.ts'
+import {
+  chooseDataFolder,
+  type DataFolderPaths,
+  dataFolderPaths,
+  type Environment,
+  type PasswordSource,
+  terminalPrompt
+} from '../node/index.ts'
 import { connectToDaemon, type DaemonClient } from './daemon-client.ts'
 import { createOutput, type Output } from './output.ts'
 
@@ -15,6 +23,9 @@ export type CommandContext = {
   readonly daemon: () => Promise<DaemonClient>
 }
 
+/** Adds a command's options and what it does. Each file in `commands/` exports one. */
+export type RegisterCommand = (command: Command, context: () => CommandContext) => void | Promise<void>
+
 export type GlobalOptions = {
   readonly json?: boolean
   readonly verbose?: boolean
@@ -23,7 +34,8 @@ export type GlobalOptions = {
 }
 
 export function createContext(options: GlobalOptions, env: Environment): CommandContext {
-  const paths = (network?: string): DataFolderPaths => dataFolderPaths(chooseDataFolder({ data: options.data, network, env }))
+  const paths = (network?: string): DataFolderPaths =>
+    dataFolderPaths(chooseDataFolder({ data: options.data, network, env }))
   return {
     output: createOutput({ json: options.json === true, verbose: options.verbose === true }),
     env,
@@ -33,9 +45,9 @@ export function createContext(options: GlobalOptions, env: Environment): Command
   }
 }
 
-/** The password by flag, variable, setting or terminal, in that order; `configured` already knows the first three. */
-export function passwordSource(configured: string | null): PasswordSource {
-  return { passwordFile: configured, ask: terminalPrompt() }
+/** The password file as flag, variable and settings choose it; a terminal is asked when there is none. */
+export function passwordSource(passwordFile: string | null): PasswordSource {
+  return { passwordFile, ask: terminalPrompt() }
 }
 
 /** Reads a file, or standard input for `-`, up to a limit. Throws INPUT_TOO_LARGE, FILE_UNREADABLE. */
@@ -65,6 +77,9 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   return text => {
     const value = Number(text)
     if (/^\d{1,15}$/.test(text) && value >= min && value <= max) return value
-    throw new BlyanError('USAGE', { reason: `"${text.slice(0, 40)}" is not a whole number from ${min} to ${max}`, hint: 'correct that value' })
+    throw new BlyanError('USAGE', {
+      reason: `"${text.slice(0, 40)}" is not a whole number from ${min} to ${max}`,
+      hint: 'correct that value'
+    })
   }
 }

@@ -50,7 +50,8 @@ export async function connectToDaemon(paths: DataFolderPaths): Promise<DaemonCli
   const address = await readApiAddress(paths)
   if (address === null) throw new BlyanError('DAEMON_NOT_REACHABLE', { path: paths.root, reason: 'it is not running' })
   const token = await readApiToken(paths)
-  if (token === null) throw new BlyanError('DAEMON_NOT_REACHABLE', { path: paths.root, reason: `${paths.apiTokenFile} cannot be read` })
+  if (token === null)
+    throw new BlyanError('DAEMON_NOT_REACHABLE', { path: paths.root, reason: `${paths.apiTokenFile} cannot be read` })
   return new HttpDaemonClient(address.url, token, paths.root)
 }
 
@@ -94,13 +95,18 @@ class HttpDaemonClient implements DaemonClient {
   #send(call: DaemonCall): Promise<IncomingMessage> {
     const { method = 'GET', path, query = {}, timeoutMs = defaultTimeoutMs } = call
     const url = new URL(path, this.#url)
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value))
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value))
     const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body))
     const sizeBytes = call.upload?.sizeBytes ?? body?.length
     const headers = {
       authorization: `Bearer ${this.#token}`,
       ...(sizeBytes === undefined ? {} : { 'content-length': sizeBytes }),
-      ...(call.upload !== undefined ? { 'content-type': 'application/octet-stream' } : body === null ? {} : { 'content-type': 'application/json' })
+      ...(call.upload !== undefined
+        ? { 'content-type': 'application/octet-stream' }
+        : body === null
+          ? {}
+          : { 'content-type': 'application/json' })
     }
     return new Promise((resolve, reject) => {
       const sent = request(url, { method, headers, agent: false, timeout: timeoutMs })
@@ -128,7 +134,11 @@ class HttpDaemonClient implements DaemonClient {
 }
 
 /** Sends at the daemon's pace and stops once it has answered: it has then refused the rest. */
-async function upload(sent: ReturnType<typeof request>, chunks: AsyncIterable<Uint8Array>, answered: () => boolean): Promise<void> {
+async function upload(
+  sent: ReturnType<typeof request>,
+  chunks: AsyncIterable<Uint8Array>,
+  answered: () => boolean
+): Promise<void> {
   const answer = once(sent, 'response').catch(() => {})
   for await (const chunk of chunks) {
     if (answered() || sent.destroyed) return
@@ -142,7 +152,8 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   let sizeBytes = 0
   for await (const chunk of answer) {
     sizeBytes += (chunk as Buffer).length
-    if (sizeBytes > answerBytesMax) throw new BlyanError('DAEMON_ANSWER_INVALID', { reason: `over ${answerBytesMax} bytes` })
+    if (sizeBytes > answerBytesMax)
+      throw new BlyanError('DAEMON_ANSWER_INVALID', { reason: `over ${answerBytesMax} bytes` })
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks).toString('utf8')

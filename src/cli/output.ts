@@ -59,12 +59,28 @@ export function fields(rows: readonly (readonly [string, string | number | null]
 }
 
 /** A table without frames, loaded only when one is printed. */
-export async function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): Promise<string> {
+export async function table(
+  head: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[]
+): Promise<string> {
   if (rows.length === 0) return faint('none')
   const { default: Table } = await import('cli-table3')
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' }
+  const none = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': ''
+  }
   const lines = { left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' }
-  const made = new Table({ head: head.map(faint), chars: { ...none, ...lines }, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } })
+  const made = new Table({
+    head: head.map(faint),
+    chars: { ...none, ...lines },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }
+  })
   for (const row of rows) made.push(row.map(cell => printable(cell === null ? '-' : String(cell))))
   return made
     .toString()

@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { BlyanError } from '../errors/index.ts'
 import type { Environment } from '../node/index.ts'
 import { commandTable } from './command-table.ts'
 import { type CommandContext, createContext, type GlobalOptions } from './context.ts'
 import { describeFailure } from './daemon-client.ts'
-
-/** Adds a command's options and what it does. Each file in `commands/` exports one. */
-export type RegisterCommand = (command: Command, context: () => CommandContext) => void
+import { packageVersion } from './version.ts'
 
 /** Runs one command line and gives its exit code. Never throws. */
 export async function runCommandLine(args: readonly string[], env: Environment): Promise<number> {
@@ -17,7 +14,7 @@ export async function runCommandLine(args: readonly string[], env: Environment):
     const called = commandNameOf(args)
     for (const { name, summary, load } of commandTable) {
       const command = program.command(name).summary(summary).description(summary)
-      if (name === called) (await load()).register(command, context)
+      if (name === called) await (await load()).register(command, context)
     }
     if (args.length === 0) program.outputHelp()
     else await program.parseAsync(args, { from: 'user' })
@@ -26,12 +23,6 @@ export async function runCommandLine(args: readonly string[], env: Environment):
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     return report(error instanceof CommanderError ? usageError(error, program) : error, args)
   }
-}
-
-/** From package.json, so that there is one place to change it. */
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return String((JSON.parse(text) as { version: unknown }).version)
 }
 
 function createProgram(): Command {
@@ -65,11 +56,17 @@ function usageError(error: CommanderError, program: Command): BlyanError {
     const called = commandNameOf(program.args) ?? ''
     const command = program.commands.find(candidate => candidate.name() === called)
     const names = command?.commands.map(candidate => candidate.name()).join(', ')
-    return new BlyanError('USAGE', { reason: `"${called}" needs one of: ${names}`, hint: `see "blyan-node ${called} --help"` })
+    return new BlyanError('USAGE', {
+      reason: `"${called}" needs one of: ${names}`,
+      hint: `see "blyan-node ${called} --help"`
+    })
   }
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/[()]/g, '').trim()
-  return new BlyanError('USAGE', { reason: first.slice(0, 300), hint: suggestion === '' ? 'see "blyan-node --help"' : suggestion })
+  return new BlyanError('USAGE', {
+    reason: first.slice(0, 300),
+    hint: suggestion === '' ? 'see "blyan-node --help"' : suggestion
+  })
 }
 
 function report(error: unknown, args: readonly string[]): number {

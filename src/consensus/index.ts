@@ -9,3 +9,8 @@ export { type ConsensusParameters, type Context, defaultParameters } from './cor
 export { type Commit, type CommitPoint, decodeCommit, encodeCommit, commitDigest } from './core/commit.ts'
 export { genesisPoint } from './core/replica.ts'
 export { decodeVertex, encodeVertex, eventsOfBody, type Vertex, vertexSigningBytes } from './core/vertex.ts'
+export { type CheckpointCadence, isCheckpointDue } from './core/checkpoint-cadence.ts'
+export type { CertifiedBytes, CheckpointSummary, CommitExecuted, CommitToExecute, ExecutionPort, Vote } from './execution-port.ts'
+export { createQuorum, type Quorum, type QuorumLogger, type QuorumView } from './quorum.ts'
+export { openSigner, type Signer } from './signer.ts'
+export { createVertexStore, type VertexStore } from './vertex-store.ts'

@@ -1,4 +1,5 @@
-import { type ErrorCode, type ErrorEntry, errorTable } from './table.ts'
+import type { ErrorEntry } from './error-entry.ts'
+import { type ErrorCode, errorTable } from './table.ts'
 
 export type ErrorPayload = Readonly<Record<string, string | number | boolean | undefined>>
 

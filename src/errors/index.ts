@@ -4,4 +4,5 @@
  * Never touches: anything else; every room may import this one.
  */
 export { BlyanError, describeError, type ErrorDescription, isBlyanError } from './blyan-error.ts'
-export { type ErrorCode, type ErrorEntry, errorTable } from './table.ts'
+export type { ErrorEntry } from './error-entry.ts'
+export { type ErrorCode, errorTable } from './table.ts'

@@ -1,7 +1,26 @@
-import type { ErrorEntry } from './table.ts'
+import type { ErrorEntry } from './error-entry.ts'
 
 /** Failures of the quorum: signing, vertices, checkpoints, catching up. */
 export const consensusErrors = {
+  SIGNER_STATE_DAMAGED: {
+    message: '{file} cannot be read, so it is not known what this validator key signed last',
+    nextStep: 'restore the file from a backup that is not older than the last run; signing without it risks signing twice',
+    fault: 'machine',
+    retry: false
+  },
+  DATABASE_IN_USE: {
+    message: 'the database in {folder} is open in another process',
+    nextStep: 'stop the other process, or give this one another folder with --data',
+    fault: 'user',
+    retry: true,
+    exitCode: 4
+  },
+  DATABASE_DAMAGED: {
+    message: 'the database in {folder} is damaged',
+    nextStep: 'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
+    fault: 'machine',
+    retry: false
+  },
   FRAME_TOO_LARGE: {
     message: 'a frame of {sizeBytes} bytes is over the limit of {frameBytesMax}',
     nextStep: 'nothing to do here: the peer that sent it is scored and cut off if it goes on',

@@ -1,4 +1,4 @@
-import type { ErrorEntry } from './table.ts'
+import type { ErrorEntry } from './error-entry.ts'
 
 /** Failures of engines, devices, graphs and models. */
 export const expertErrors = {

@@ -1,7 +1,45 @@
-import type { ErrorEntry } from './table.ts'
+import type { ErrorEntry } from './error-entry.ts'
 
 /** Failures of the daemon, its configuration, its data folder, its keys and its command line. */
 export const nodeErrors = {
+  DEVNET_MISSING: {
+    message: 'there is no network in {root}',
+    nextStep: 'start one with "blyan-node devnet up --data {root}"',
+    fault: 'user',
+    retry: false
+  },
+  DEVNET_DIFFERS: {
+    message: 'the network in {root} has {found} validators, not {asked}',
+    nextStep: 'give -n {found}, or another folder with --data',
+    fault: 'user',
+    retry: false,
+    exitCode: 2
+  },
+  DEVNET_NODE_FAILED: {
+    message: '{name} did not come up: {reason}',
+    nextStep: 'see logs/console.log and logs/node.log in its data folder',
+    fault: 'machine',
+    retry: true
+  },
+  DEVNET_WILL_NOT_STOP: {
+    message: 'these processes do not end: {pids}',
+    nextStep: 'end them by hand (kill -9); their data survives it',
+    fault: 'machine',
+    retry: false
+  },
+  MAIN_JOB_FAILED: {
+    message: 'the main job did not work: {reason}',
+    nextStep: 'run it again with --data FOLDER and look at the logs of the nodes there',
+    fault: 'us',
+    retry: true
+  },
+  INPUT_EMPTY: {
+    message: 'there is no text in {path}',
+    nextStep: 'give a file or folder with text to --input',
+    fault: 'user',
+    retry: false,
+    exitCode: 2
+  },
   INTERNAL: {
     message: 'something went wrong inside blyan-node: {reason}',
     nextStep: 'run the command again with --verbose and report what it prints',
@@ -201,12 +239,6 @@ export const nodeErrors = {
     fault: 'user',
     retry: true,
     exitCode: 130
-  },
-  DOCTOR_FOUND_FAULTS: {
-    message: '{count} of the checks failed',
-    nextStep: 'follow the advice beside each, then run "blyan-node doctor" again',
-    fault: 'machine',
-    retry: false
   },
 
   API_PORT_TAKEN: {

@@ -1,4 +1,4 @@
-import type { ErrorEntry } from './table.ts'
+import type { ErrorEntry } from './error-entry.ts'
 
 /** Failures of tensor files, formats and their transfer. */
 export const tensorErrors = {

@@ -36,7 +36,7 @@ class SessionEngineService implements EngineService {
   readonly #models = new Map<string, ModelSessions>()
   readonly #open = new Map<number, AbortController>()
   readonly #handlers: Readonly<Record<EngineOperation, Handler>> = {
-    loadModel: frame => this.#loadModel(frame),
+    loadModel: (frame, turn) => this.#loadModel(frame, turn),
     replacePart: frame => this.#replacePart(frame),
     evaluate: (frame, turn) => this.#evaluate(frame, turn),
     generate: (frame, turn) => this.#generate(frame, turn),
@@ -71,12 +71,14 @@ class SessionEngineService implements EngineService {
     }
   }
 
-  async #loadModel(frame: Frame): Promise<Frame> {
+  async #loadModel(frame: Frame, turn: Turn): Promise<Frame> {
     const model = textField(frame, 'model')
     const architecture = parseArchitecture(mapField(frame, 'architecture'))
     const parts: LocatedPart[] = []
     for (const part of listField(frame, 'parts')) parts.push(await this.#locate(architecture, partFileFromFrame(part)))
-    const sessions = await createModelSessions(model, architecture, parts, this.#settings)
+    // A sign of life for each session, so that only a stuck load times out.
+    const onSession = (): void => turn.tell({ mapped: true })
+    const sessions = await createModelSessions(model, architecture, parts, this.#settings, onSession)
     const before = this.#models.get(model)
     this.#models.set(model, sessions)
     await before?.release()

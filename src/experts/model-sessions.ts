@@ -27,16 +27,17 @@ export type SessionSettings = {
   readonly tensorFolder: string
 }
 
-/** Creates all sessions that the given parts allow. Throws ENGINE_FAULT when ONNX Runtime refuses one. */
+/** Creates all sessions that the given parts allow, calling `onSession` after each. Throws ENGINE_FAULT when ONNX Runtime refuses one. */
 export async function createModelSessions(
   model: string,
   architecture: Architecture,
   parts: readonly LocatedPart[],
-  settings: SessionSettings
+  settings: SessionSettings,
+  onSession: () => void = () => {}
 ): Promise<ModelSessions> {
   const sessions = new MappedModelSessions(model, architecture, settings)
   try {
-    await sessions.load(parts)
+    await sessions.load(parts, onSession)
   } catch (error) {
     await sessions.release()
     throw error
@@ -66,9 +67,9 @@ class MappedModelSessions implements ModelSessions {
     this.#plans = plansOf(architecture, settings.threads)
   }
 
-  async load(parts: readonly LocatedPart[]): Promise<void> {
+  async load(parts: readonly LocatedPart[], onSession: () => void): Promise<void> {
     for (const part of parts) this.parts.set(part.name, part)
-    for (const [name, session] of await this.#create(this.parts, [...this.#plans.keys()])) {
+    for (const [name, session] of await this.#create(this.parts, [...this.#plans.keys()], onSession)) {
       this.#sessions.set(name, session)
     }
   }
@@ -115,7 +116,8 @@ class MappedModelSessions implements ModelSessions {
 
   async #create(
     parts: ReadonlyMap<string, LocatedPart>,
-    plans: readonly string[]
+    plans: readonly string[],
+    onSession?: () => void
   ): Promise<Map<string, SharedSession>> {
     const created = new Map<string, SharedSession>()
     for (const name of plans) {
@@ -124,6 +126,7 @@ class MappedModelSessions implements ModelSessions {
       if (needed.length < plan.needs.length) continue
       try {
         created.set(name, await openSession(plan.write(...needed), plan.threads, this.#settings))
+        onSession?.()
       } catch (error) {
         for (const session of created.values()) await session.leave()
         throw new BlyanError('ENGINE_FAULT', { operation: `map ${name}`, reason: reasonOf(error) })

@@ -27,7 +27,8 @@ export function createTokenChooser(temperature: number, seed: string): TokenChoo
 /** -ln of the probability that softmax(logits) gives to `token`, in nats. */
 export function crossEntropyNats(logits: Float32Array, token: number): number {
   const highest = logits[indexOfHighest(logits)]!
-  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - highest), 0)
+  let total = 0
+  for (const logit of logits) total += Math.exp(logit - highest)
   return Math.log(total) + highest - logits[token]!
 }
 

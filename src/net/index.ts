@@ -8,4 +8,4 @@ export { createNetwork, type GenesisAgreement, type Network, type NetworkInput, 
 export { type Hello } from './hello.ts'
 export { networkLimits, protocolIds } from './protocols.ts'
 export type { FeedSender } from './feed.ts'
-export { peerIdOfSecret } from './identity.ts'
+export { peerIdOfPublicKey } from './identity.ts'

@@ -98,6 +98,8 @@ export type EventView = {
   readonly author: string
   readonly final: boolean
   readonly finality: Finality
+  /** Error code when the event is final and was refused there; null when it was applied. */
+  readonly refusal: string | null
   readonly sequence: number | null
   readonly prepared: readonly string[]
   readonly committed: readonly string[]

@@ -29,7 +29,11 @@ export { obtainNewPassword, obtainPassword, type PasswordSource, terminalPrompt 
 export type { StartNodeInput } from './start-input.ts'
 export { nearestWord } from './suggestion.ts'
 
+/** Makes genesis files: loads the model's generator. */
+export const importCreateGenesis = () => import('./create-genesis.ts')
 export const importConfig = () => import('./config.ts')
 export const importKeyStore = () => import('./key-store.ts')
 export const importLogging = () => import('./logging.ts')
 export const importInitialise = () => import('./initialise.ts')
+/** The whole network stack. */
+export const importStartNode = () => import('./start-node.ts')

@@ -1,7 +1,7 @@
 import { type ScryptCost, scryptCosts } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { defaultConfigToml, type FlagValues, loadConfig, withConfigValue } from './config.ts'
-import { type DataFolderPaths, prepareDataFolder } from './data-folder.ts'
+import { type DataFolderPaths, type Environment, prepareDataFolder } from './data-folder.ts'
 import { readSmallFile, writeFileDurably } from './durable-file.ts'
 import { accountKeyName, type KeyInfo, nodeKeyName, openKeyStore, validatorKeyName } from './key-store.ts'
 import { ensureGeneratedPassword, obtainNewPassword, obtainPassword, type PasswordSource } from './password.ts'
@@ -13,6 +13,8 @@ export type InitialiseInput = {
   readonly genesis: { readonly text: string; readonly from: string } | null
   /** Settings to write into config.toml, by dotted key. */
   readonly settings: FlagValues
+  /** Its BLYAN_* variables count for this run and are not written down. */
+  readonly env: Environment
   readonly password: PasswordSource
   readonly scryptCost?: ScryptCost
 }
@@ -33,7 +35,8 @@ export type InitialiseReport = {
 
 export async function initialiseDataFolder(input: InitialiseInput): Promise<InitialiseReport> {
   // Refuses bad settings before anything is made.
-  const { config, passwordFile } = await loadConfig({ dataFolder: input.path, flags: input.settings, env: {} })
+  const flags = { ...input.settings, 'keys.passwordFile': input.password.passwordFile ?? undefined }
+  const { config, passwordFile } = await loadConfig({ dataFolder: input.path, flags, env: input.env })
   const paths = await prepareDataFolder(input.path)
   const items: InitialisedItem[] = [await placeGenesis(paths, input.genesis)]
   const wanted = [nodeKeyName, accountKeyName, ...(config.node.roles.includes('validator') ? [validatorKeyName] : [])]
@@ -43,7 +46,7 @@ export async function initialiseDataFolder(input: InitialiseInput): Promise<Init
   const password =
     absent.length === 0
       ? null
-      : await choosePassword(paths, input.password, passwordFile, absent.length === wanted.length)
+      : await choosePassword(paths, { ...input.password, passwordFile }, absent.length === wanted.length)
   items.push(
     await placeConfig(paths, {
       ...input.settings,
@@ -89,17 +92,13 @@ async function placeConfig(paths: DataFolderPaths, settings: FlagValues): Promis
 async function choosePassword(
   paths: DataFolderPaths,
   source: PasswordSource,
-  configuredFile: string | null,
   firstKeys: boolean
 ): Promise<{ text: string; generatedFile: { path: string; made: boolean } | null }> {
-  const passwordFile = source.passwordFile ?? configuredFile
-  if (passwordFile !== null || source.ask !== undefined) {
-    const given = { ...source, passwordFile }
-    const question = firstKeys ? 'new password for the keys: ' : 'password of the keys: '
-    return {
-      text: await (firstKeys ? obtainNewPassword(given, question) : obtainPassword(given, question)),
-      generatedFile: null
-    }
+  if (source.passwordFile !== null || source.ask !== undefined) {
+    const text = firstKeys
+      ? await obtainNewPassword(source, 'new password for the keys: ')
+      : await obtainPassword(source, 'password of the keys: ')
+    return { text, generatedFile: null }
   }
   if (!firstKeys) throw new BlyanError('KEYS_LOCKED')
   const generatedFile = await ensureGeneratedPassword(paths.keysFolder)

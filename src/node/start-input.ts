@@ -10,4 +10,6 @@ export type StartNodeInput = {
   readonly keys: UnlockedKeys
   readonly logger: RootLogger
   readonly version: string
+  /** The disk failed under the node: it must stop. Without a listener the error is thrown where nobody catches it. */
+  readonly onFatal?: (error: unknown) => void
 }

@@ -5,8 +5,9 @@
  * Never touches: what a tensor is, chains, consensus; it keeps no second copy of a leaf.
  */
 export type { Collection, RegisteredFile } from './block-records.ts'
-export { diskError, onDisk } from './disk-errors.ts'
-export { type ImmutableFiles, openImmutableFiles, type TemporaryFile } from './immutable-files.ts'
+export { type Database, openDatabase, type Range, tableKey, tableRange, type Write } from './database.ts'
+export { diskError } from './disk-errors.ts'
+export type { ImmutableFiles, TemporaryFile } from './immutable-files.ts'
 export { createIpfs, type Ipfs, type IpfsNeeds } from './ipfs.ts'
 export {
   type BlockSource,

@@ -41,6 +41,9 @@ const bitswapOptions: BitswapOptions = {
   maxWantlistSize: 512
 }
 
+/** 8 MiB of leaves. */
+const arrivedBlocksMax = 32
+
 export function createIpfs(needs: IpfsNeeds): Ipfs {
   return new HeliaIpfs(needs)
 }
@@ -48,6 +51,9 @@ export function createIpfs(needs: IpfsNeeds): Ipfs {
 class HeliaIpfs implements Ipfs {
   readonly #helia: ReturnType<typeof createHeliaLight>
   #bitswap: BlockBroker | undefined
+  /** Blocks on their way, and the last ones that came. */
+  readonly #recent = new Map<string, Promise<Uint8Array>>()
+  #arrived: string[] = []
 
   constructor({ libp2p, blockstore, logger }: IpfsNeeds) {
     const helia = createHeliaLight({ blockstore: new ReadOnlyBlockstore(blockstore), logger })
@@ -68,12 +74,46 @@ class HeliaIpfs implements Ipfs {
   }
 
   async stop(): Promise<void> {
+    this.#recent.clear()
+    this.#arrived = []
     await this.#helia.stop()
   }
 
   async fetchBlock(cid: CID, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
     if (this.#bitswap?.retrieve === undefined) throw new BlyanError('IPFS_NOT_STARTED')
-    return this.#bitswap.retrieve(cid, options)
+    const name = cid.toString()
+    const recent = this.#recent.get(name)
+    if (recent !== undefined) return unlessAborted(recent, options.signal)
+    const arriving = this.#bitswap.retrieve(cid, options)
+    this.#recent.set(name, arriving)
+    try {
+      const bytes = await arriving
+      this.#keepForOthers(name)
+      return bytes
+    } catch (error) {
+      this.#recent.delete(name)
+      throw error
+    }
+  }
+
+  /** A peer does not send a block twice in a row, so two who want one at about the same time share it. */
+  #keepForOthers(name: string): void {
+    this.#arrived.push(name)
+    if (this.#arrived.length > arrivedBlocksMax) this.#recent.delete(this.#arrived.shift()!)
+  }
+}
+
+/** Waits for what another caller asked for, but no longer than this one wants to. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason)
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

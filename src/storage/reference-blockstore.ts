@@ -175,7 +175,7 @@ class LevelReferenceBlockstore extends BaseBlockstore implements ReferenceBlocks
     const digest = digestOfSupportedCid(cid)
     if (digest === undefined) return undefined
     const block = await this.#database.get(keyOf(tables.block, digest))
-    if (block !== undefined) return block
+    if (block !== undefined) return new Uint8Array(block.buffer, block.byteOffset, block.byteLength)
     for (const { file, place } of await this.#placesOf(digest)) {
       const path = this.files.pathOf(file.fileName)
       const bytes = await this.#reader.read(path, place.offsetBytes, place.lengthBytes)

@@ -9,8 +9,6 @@ export interface ByteReader {
   pass(lengthBytes: number): AsyncGenerator<Uint8Array>
   /** Throws TENSOR_FORMAT_INVALID where anything follows. */
   expectEnd(): Promise<void>
-  /** Bytes handed out so far. */
-  readonly readBytes: number
   /** Lets go of the stream; needed after a failure only. */
   close(): Promise<void>
 }
@@ -23,15 +21,10 @@ class StreamByteReader implements ByteReader {
   readonly #format: string
   readonly #chunks: AsyncIterator<Uint8Array>
   #rest = new Uint8Array()
-  #readBytes = 0
 
   constructor(format: string, bytes: AsyncIterable<Uint8Array>) {
     this.#format = format
     this.#chunks = bytes[Symbol.asyncIterator]()
-  }
-
-  get readBytes(): number {
-    return this.#readBytes
   }
 
   async take(lengthBytes: number): Promise<Uint8Array> {
@@ -45,7 +38,6 @@ class StreamByteReader implements ByteReader {
       if (!(await this.#fill())) throw this.#invalid(`it ends ${missing} bytes too early`)
       const part = this.#rest.subarray(0, missing)
       this.#rest = this.#rest.subarray(part.length)
-      this.#readBytes += part.length
       missing -= part.length
       yield part
     }

@@ -1,7 +1,6 @@
 import { webcrypto } from 'node:crypto'
-import { bytesEqual, sha256 } from '../codec/index.ts'
-import type { TensorLayout } from './tensor-block.ts'
-import { leafSizeBytes } from './tensor-block.ts'
+import { sha256 } from '../codec/index.ts'
+import { leafSizeBytes, type TensorLayout } from './tensor-block.ts'
 
 /**
  * SHA-256 on the thread pool. A leaf takes about a millisecond, and a large tensor has thousands: done
@@ -9,10 +8,6 @@ import { leafSizeBytes } from './tensor-block.ts'
  */
 export async function digestOffThread(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>))
-}
-
-export async function hasDigest(bytes: Uint8Array, digest: Uint8Array): Promise<boolean> {
-  return bytesEqual(await digestOffThread(bytes), digest)
 }
 
 /** The digests of all leaves of a file that is in memory; for tensors small enough to be. */

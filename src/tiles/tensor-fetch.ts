@@ -50,6 +50,8 @@ export type FetchedTensor = {
 }
 
 const nodesInFlight = 64
+/** While one batch of leaves is written, the next is on its way. */
+const batchesInFlight = 2
 /** Bitswap forgets a want only some time after it was cancelled; one renewed before that is lost. */
 const pauseAfterFailureMs = 250
 
@@ -99,6 +101,8 @@ class TensorFetch {
   readonly #needs: FetchNeeds
   readonly #clock: FetchClock
   readonly #onProgress: FetchOptions['onProgress']
+  /** By the hex of their digest, kept until they are written: they are not asked for twice either. */
+  readonly #headerLeaves = new Map<string, Uint8Array>()
   #receivedLeaves = 0
   #totalLeaves = 0
 
@@ -127,11 +131,11 @@ class TensorFetch {
 
   /** Small as it is, the header comes first: a root that lies about it costs no more than this. */
   async #header({ headerLeaves, size }: TensorRoot): Promise<ReturnType<typeof decodeHeaderRegion>> {
-    const parts: Uint8Array[] = []
-    await this.#each(headerLeaves, nodesInFlight, async (digest, index) => {
-      parts[index] = await this.#block(rawCid(digest), leafSizeBytes)
+    const digests = new Map(headerLeaves.map(digest => [bytesToHex(digest), digest]))
+    await this.#each([...digests], nodesInFlight, async ([name, digest]) => {
+      this.#headerLeaves.set(name, await this.#block(rawCid(digest), leafSizeBytes))
     })
-    const region = concatBytes(...parts)
+    const region = concatBytes(...headerLeaves.map(digest => this.#headerLeaves.get(bytesToHex(digest))!))
     let head: ReturnType<typeof decodeHeaderRegion>
     try {
       head = decodeHeaderRegion(region)
@@ -158,16 +162,36 @@ class TensorFetch {
       const name = bytesToHex(digest)
       places.set(name, [...(places.get(name) ?? []), leaf])
     }
-    await this.#each([...places.values()], this.#needs.limits.leavesInFlight, async leaves => {
-      const cid = rawCid(digests[leaves[0]!]!)
-      const bytes = await this.#block(cid, leafSizeBytes)
-      for (const leaf of leaves) {
-        if (bytes.length !== leafLengthBytes(size, leaf)) throw this.#invalid(`leaf ${leaf} has a wrong length`)
-        await file.write(bytes, leaf * leafSizeBytes)
-        this.#receivedLeaves++
-      }
-      const totalBytes = size.dataOffsetBytes + size.dataLengthBytes
-      this.#onProgress?.(Math.min(this.#receivedLeaves * leafSizeBytes, totalBytes), totalBytes)
+    const batches = inBatches([...places.values()], Math.ceil(this.#needs.limits.leavesInFlight / batchesInFlight))
+    await this.#each(batches, batchesInFlight, async batch => {
+      const cids = batch.map(leaves => rawCid(digests[leaves[0]!]!))
+      await this.#blocks(cids, async (bytes, index) => {
+        for (const leaf of batch[index]!) {
+          if (bytes.length !== leafLengthBytes(size, leaf)) throw this.#invalid(`leaf ${leaf} has a wrong length`)
+          await file.write(bytes, leaf * leafSizeBytes)
+          this.#receivedLeaves++
+        }
+        const totalBytes = size.dataOffsetBytes + size.dataLengthBytes
+        this.#onProgress?.(Math.min(this.#receivedLeaves * leafSizeBytes, totalBytes), totalBytes)
+      })
+    })
+  }
+
+  /**
+   * What is on this machine is looked up first, so that all the rest is asked for in one message: a
+   * peer answers a message with one stream, and leaves asked for one by one come at half the speed.
+   */
+  async #blocks(cids: readonly CID[], use: (bytes: Uint8Array, index: number) => Promise<void>): Promise<void> {
+    const missing: number[] = []
+    await this.#each(cids, nodesInFlight, async (cid, index) => {
+      const here = this.#headerLeaves.get(bytesToHex(digestOfCid(cid))) ?? (await this.#needs.blockstore.read(cid))
+      if (here === undefined) missing.push(index)
+      else await use(await this.#checked(cid, here, leafSizeBytes), index)
+    })
+    await this.#each(missing, missing.length, async index => {
+      const cid = cids[index]!
+      const bytes = await askUntilItComes(cid, this.#needs.fetchBlock, this.#clock)
+      await use(await this.#checked(cid, bytes, leafSizeBytes), index)
     })
   }
 
@@ -186,6 +210,10 @@ class TensorFetch {
   async #block(cid: CID, sizeBytesMax: number): Promise<Uint8Array> {
     const here = await this.#needs.blockstore.read(cid)
     const bytes = here ?? (await askUntilItComes(cid, this.#needs.fetchBlock, this.#clock))
+    return this.#checked(cid, bytes, sizeBytesMax)
+  }
+
+  async #checked(cid: CID, bytes: Uint8Array, sizeBytesMax: number): Promise<Uint8Array> {
     checkBlock(this.#root, cid, bytes, await digestOffThread(bytes), sizeBytesMax)
     return bytes
   }
@@ -197,6 +225,12 @@ class TensorFetch {
   #invalid(reason: string): BlyanError {
     return new BlyanError('TENSOR_DAG_INVALID', { cid: this.#root.toString(), reason })
   }
+}
+
+function inBatches<T>(items: readonly T[], size: number): T[][] {
+  const batches: T[][] = []
+  for (let start = 0; start < items.length; start += size) batches.push(items.slice(start, start + size))
+  return batches
 }
 
 /** Asks again after a failure or a stall, until the block comes or the clock says that it is over. */

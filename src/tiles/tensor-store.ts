@@ -44,7 +44,7 @@ const gibibyte = 1024 ** 3
 export const defaultTensorLimits: TensorLimits = {
   tensorSizeBytesMax: 64 * gibibyte,
   quotaBytes: 1024 * gibibyte,
-  leavesInFlight: 64,
+  leavesInFlight: 128,
   fetchTimeoutMs: 30 * 60_000,
   stallTimeoutMs: 3_000
 }
@@ -220,20 +220,21 @@ class FileTensorStore implements TensorStore {
   }
 
   #fetchTensor(root: CID, options: FetchOptions): Promise<TensorInfo> {
-    return this.#while(() =>
-      this.#fetches.run(root.toString(), async () => {
-        const here = this.#shelf.info(root)
-        if (here !== undefined) return here
-        if (!isTensorCid(root)) {
-          throw new BlyanError('TENSOR_DAG_INVALID', {
-            cid: root.toString(),
-            reason: 'it names another kind of object'
-          })
-        }
-        const written = await fetchTensorFile(root, this.#fetchNeeds(root), this.#withClosing(options))
-        return (await this.#shelf.add(written)).info
-      })
-    )
+    const cid = root.toString()
+    const signal = this.#withClosing(options).signal
+    const turn = Promise.withResolvers<never>()
+    const onAbort = () => turn.reject(new BlyanError('TENSOR_FETCH_ABORTED', { cid }))
+    signal?.addEventListener('abort', onAbort)
+    const fetched = this.#fetches.run(cid, async () => {
+      // From here on the fetch itself ends when it is cancelled, after it has cleaned up.
+      signal?.removeEventListener('abort', onAbort)
+      const here = this.#shelf.info(root)
+      if (here !== undefined) return here
+      if (!isTensorCid(root)) throw new BlyanError('TENSOR_DAG_INVALID', { cid, reason: 'it names another kind' })
+      const written = await fetchTensorFile(root, this.#fetchNeeds(root), { ...options, signal })
+      return (await this.#shelf.add(written)).info
+    })
+    return this.#while(() => Promise.race([fetched, turn.promise]))
   }
 
   async #fetchBundle(root: CID, options: FetchOptions): Promise<StoredObject> {

@@ -3,6 +3,8 @@ import type { ConsensusParameters } from './parameters.ts'
 /** An event that waits for its place in the agreed order. `id` is its CID's digest in hex. */
 export type PendingEvent = { readonly id: string; readonly bytes: Uint8Array }
 
+const earlyMax = 8
+
 /**
  * Events that this node has promised to bring in: waiting, or in one of its own vertices and not yet in a commit.
  * Events of a vertex that is forgotten uncommitted wait again. Bounded by count and bytes.
@@ -10,7 +12,7 @@ export type PendingEvent = { readonly id: string; readonly bytes: Uint8Array }
 export class Mempool {
   readonly #parameters: ConsensusParameters
   /** In order of arrival; `round` is that of the own vertex that carries it. */
-  readonly #events = new Map<string, { bytes: Uint8Array; round: number | undefined }>()
+  readonly #events = new Map<string, { bytes: Uint8Array; round: number | undefined; early: number }>()
   #waitingCount = 0
   #sizeBytes = 0
 
@@ -35,7 +37,7 @@ export class Mempool {
     if (this.#events.has(event.id)) return true
     if (this.#events.size >= this.#parameters.mempoolEventsMax) return false
     if (this.#sizeBytes + event.bytes.length > this.#parameters.mempoolBytesMax) return false
-    this.#events.set(event.id, { bytes: event.bytes, round: undefined })
+    this.#events.set(event.id, { bytes: event.bytes, round: undefined, early: 0 })
     this.#waitingCount++
     this.#sizeBytes += event.bytes.length
     return true
@@ -66,6 +68,20 @@ export class Mempool {
       if (event.round === undefined) this.#waitingCount--
       this.#sizeBytes -= event.bytes.length
       this.#events.delete(id)
+    }
+  }
+
+  /** These were ordered before their predecessors: they wait again, and are given up after a few times. */
+  early(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const event = this.#events.get(id)
+      if (event?.round === undefined) continue
+      if (++event.early > earlyMax) {
+        this.remove([id])
+        continue
+      }
+      event.round = undefined
+      this.#waitingCount++
     }
   }
 

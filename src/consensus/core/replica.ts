@@ -230,12 +230,13 @@ export class Replica {
   }
 
   /**
-   * A commit is executed and stored. `ordered` are the ids that need no second place in the order.
+   * A commit is executed and stored. `ordered` are the ids that need no second place in the order, `early` those that do.
    * `checkpoint` is what was computed after it, with our own vote if we may sign.
    */
-  executed(commitIndex: number, outcome: { ordered: readonly string[]; eventsSinceCheckpoint: number; checkpoint?: { sequence: number; digest: string; vote?: CheckpointVote } }): void {
+  executed(commitIndex: number, outcome: { ordered: readonly string[]; early?: readonly string[]; eventsSinceCheckpoint: number; checkpoint?: { sequence: number; digest: string; vote?: CheckpointVote } }): void {
     this.#executedIndex = commitIndex
     this.#mempool.remove(outcome.ordered)
+    this.#mempool.early(outcome.early ?? [])
     this.#eventsSinceCheckpoint = outcome.eventsSinceCheckpoint
     if (outcome.checkpoint !== undefined) {
       const { sequence, digest, vote } = outcome.checkpoint
@@ -379,8 +380,8 @@ export class Replica {
       const fetched = ready.vertices.filter(vertex => !this.#graph.has(vertex.digest))
       if (fetched.length > 0) this.#effects.push({ kind: 'store', vertices: fetched.filter(vertex => vertex.header.author !== this.#self) })
       for (const vertex of ready.vertices) this.#fetchedForSync.delete(vertex.digest)
+      if (ready.reached !== undefined) this.#votes.skipTo(ready.reached.sequence, ready.reached.digest)
       this.#applyCertified(ready.commit, ready.digest, ready.vertices)
-      if (ready.reached !== undefined) this.#votes.skipTo(ready.reached)
     }
     if (!this.#isFarBehind()) {
       const ahead = [...this.#ahead.values()]

@@ -8,13 +8,13 @@ export type PeerProgress = { readonly round: number; readonly commitIndex: numbe
 /** Commits from one past ours up to a certified checkpoint. Its signatures were checked before it comes here. */
 export type CertifiedCommits = {
   readonly commits: readonly Uint8Array[]
-  readonly certificate: { readonly sequence: number; readonly commitIndex: number; readonly commitDigest: string }
+  readonly certificate: { readonly sequence: number; readonly digest: string; readonly commitIndex: number; readonly commitDigest: string }
 }
 
 /** Vertices are fetched for this many commits at a time, which bounds what is held in memory. */
 const commitsAtOnce = 8
 
-type Work = { readonly commits: readonly Commit[]; readonly digests: readonly string[]; readonly sequence: number; next: number }
+type Work = { readonly commits: readonly Commit[]; readonly digests: readonly string[]; readonly certified: { readonly sequence: number; readonly digest: string }; next: number }
 
 /**
  * The second gear of catching up: certified commits, then the vertices they name, then apply as they are.
@@ -67,7 +67,7 @@ export class CommitSync {
       previous = { index: commit.index, round: commit.round, digest: digests.at(-1)! }
     }
     if (previous.index !== answer.certificate.commitIndex || previous.digest !== answer.certificate.commitDigest) return 'not the certified commits'
-    this.#work = { commits, digests, sequence: answer.certificate.sequence, next: 0 }
+    this.#work = { commits, digests, certified: answer.certificate, next: 0 }
     this.#askedAtMs = Number.NEGATIVE_INFINITY
     return undefined
   }
@@ -83,8 +83,8 @@ export class CommitSync {
     return this.#work?.commits.some(commit => commit.vertices.some(ref => ref.digest === digest)) === true
   }
 
-  /** The next commit whose vertices are all here, and after the last one the certified sequence that it reached. */
-  takeReady(get: (digest: string) => Vertex | undefined): { commit: Commit; digest: string; vertices: Vertex[]; reached: number | undefined } | undefined {
+  /** The next commit whose vertices are all here, and with the last one the certified checkpoint that it reaches. */
+  takeReady(get: (digest: string) => Vertex | undefined): { commit: Commit; digest: string; vertices: Vertex[]; reached: { readonly sequence: number; readonly digest: string } | undefined } | undefined {
     const work = this.#work
     if (work === undefined) return undefined
     const commit = work.commits[work.next]!
@@ -98,6 +98,6 @@ export class CommitSync {
     work.next++
     const finished = work.next === work.commits.length
     if (finished) this.#work = undefined
-    return { commit, digest, vertices, reached: finished ? work.sequence : undefined }
+    return { commit, digest, vertices, reached: finished ? work.certified : undefined }
   }
 }

@@ -20,6 +20,8 @@ export class VoteBook {
   readonly #committee: Committee
   readonly #bySequence = new Map<number, Map<number, CheckpointVote>>()
   readonly #own = new Map<number, string>()
+  /** Digests that certificates promised for checkpoints we have still to compute. */
+  readonly #expected = new Map<number, string>()
   #certifiedSequence: number
 
   constructor(committee: Committee, certifiedSequence: number) {
@@ -38,6 +40,9 @@ export class VoteBook {
 
   /** We executed up to checkpoint `sequence` and found `digest`. */
   addOwn(sequence: number, digest: string): VoteOutcome {
+    const expected = this.#expected.get(sequence)
+    this.#expected.delete(sequence)
+    if (expected !== undefined && expected !== digest) return { kind: 'diverged', sequence, ours: digest, theirs: expected }
     if (sequence <= this.#certifiedSequence) return { kind: 'counted' }
     this.#own.set(sequence, digest)
     return this.#evaluate(sequence)
@@ -53,7 +58,8 @@ export class VoteBook {
   }
 
   /** A certificate learnt while catching up replaces everything up to it. */
-  skipTo(sequence: number): void {
+  skipTo(sequence: number, expectedDigest?: string): void {
+    if (expectedDigest !== undefined) this.#expected.set(sequence, expectedDigest)
     if (sequence <= this.#certifiedSequence) return
     this.#certifiedSequence = sequence
     for (const book of [this.#bySequence, this.#own]) for (const key of book.keys()) if (key <= sequence) book.delete(key)

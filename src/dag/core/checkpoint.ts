@@ -1,0 +1,83 @@
+import { bytesToHex, type CanonicalValue, concatBytes, decodeCanonical, encodeCanonical, hexToBytes, sha256 } from '../../codec/index.ts'
+import { BlyanError } from '../../errors/index.ts'
+
+/** What validators sign after executing: 2/3+1 signatures make it a portable proof of everything below it. */
+export type Checkpoint = {
+  readonly epoch: number
+  readonly sequence: number
+  readonly commitIndex: number
+  readonly commitDigest: string
+  /** Digest of the checkpoint before; of genesis for the first. */
+  readonly previous: string
+  readonly eventFirst: number
+  readonly eventCount: number
+  readonly eventRoot: string
+  readonly stateRoot: string
+  /** SHA-256 in the CIDs of the chain heads A, B, C, D; null for an empty chain. */
+  readonly chainHeads: readonly (string | null)[]
+  readonly timestampMs: number
+}
+
+const domain = new TextEncoder().encode('blyan/checkpoint/1')
+const checkpointBytesMax = 4096
+const version = 1
+
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  return encodeCanonical([
+    version,
+    checkpoint.epoch,
+    checkpoint.sequence,
+    checkpoint.commitIndex,
+    hexToBytes(checkpoint.commitDigest)!,
+    hexToBytes(checkpoint.previous)!,
+    checkpoint.eventFirst,
+    checkpoint.eventCount,
+    hexToBytes(checkpoint.eventRoot)!,
+    hexToBytes(checkpoint.stateRoot)!,
+    checkpoint.chainHeads.map(head => (head === null ? null : hexToBytes(head)!)),
+    checkpoint.timestampMs
+  ])
+}
+
+/** Throws ENCODING_INVALID. */
+export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
+  const value = decodeCanonical(bytes, { sizeBytesMax: checkpointBytesMax })
+  if (!Array.isArray(value) || value.length !== 12 || value[0] !== version) throw invalid()
+  const heads = value[10]
+  if (!Array.isArray(heads) || heads.length !== 4) throw invalid()
+  return {
+    epoch: natural(value[1]),
+    sequence: natural(value[2]),
+    commitIndex: natural(value[3]),
+    commitDigest: digestText(value[4]),
+    previous: digestText(value[5]),
+    eventFirst: natural(value[6]),
+    eventCount: natural(value[7]),
+    eventRoot: digestText(value[8]),
+    stateRoot: digestText(value[9]),
+    chainHeads: heads.map((head: CanonicalValue) => (head === null ? null : digestText(head))),
+    timestampMs: natural(value[11])
+  }
+}
+
+export function checkpointDigest(bytes: Uint8Array): string {
+  return bytesToHex(sha256(bytes))
+}
+
+export function checkpointSigningBytes(genesisDigest: Uint8Array, digest: string): Uint8Array {
+  return concatBytes(domain, genesisDigest, hexToBytes(digest)!)
+}
+
+function natural(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid()
+  return value
+}
+
+function digestText(value: unknown): string {
+  if (!(value instanceof Uint8Array) || value.length !== 32) throw invalid()
+  return bytesToHex(value)
+}
+
+function invalid(): BlyanError {
+  return new BlyanError('ENCODING_INVALID', { reason: 'checkpoint' })
+}

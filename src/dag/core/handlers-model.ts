@@ -1,0 +1,170 @@
+import { z } from 'zod'
+import { type CanonicalValue, CID, decodeCanonical, encodeCanonical, parseCid, publicKeyToText, sha256 } from '../../codec/index.ts'
+import { BlyanError } from '../../errors/index.ts'
+import { dependenciesMax } from './block.ts'
+import { eventLimits } from './event.ts'
+import type { ApplyInput, BlockDraft, EventHandler } from './handlers.ts'
+
+const partName = z.string().regex(/^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*){0,3}$/).max(64)
+const cidText = z.string().transform((text, context) => {
+  try {
+    return parseCid(text)
+  } catch {
+    context.addIssue('not a CID')
+    return z.NEVER
+  }
+})
+
+const partJson = z.strictObject({
+  name: partName,
+  layer: z.int().min(0).nullable().default(null),
+  tensor: cidText,
+  shape: z.array(z.int().min(1)).min(1).max(8),
+  parent: cidText.nullable().default(null),
+  dependsOn: z.array(cidText).max(dependenciesMax - 2).default([]),
+  nonce: z.int().min(0).default(0)
+})
+type PartPayload = z.output<typeof partJson>
+
+const datasetJson = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  data: cidText,
+  sizeBytes: z.int().min(1),
+  licence: z.string().min(1).max(64)
+})
+type DatasetPayload = z.output<typeof datasetJson>
+
+/** `note`: any bytes; how a newcomer tries the network. Makes no block. */
+export const noteHandler: EventHandler = {
+  type: 'note',
+  purpose: 'any bytes up to 64 KiB, from any account',
+  encodePayload: json => {
+    if (typeof json !== 'string') throw invalid('note', 'give text')
+    const bytes = new TextEncoder().encode(json)
+    if (bytes.length > eventLimits.payloadBytesMax) throw new BlyanError('EVENT_PAYLOAD_TOO_LARGE', { sizeBytes: bytes.length, limitBytes: eventLimits.payloadBytesMax })
+    return bytes
+  },
+  describePayload: payload => new TextDecoder().decode(payload),
+  apply: () => undefined
+}
+
+/** `model`: the architecture and routing rules, on chain A. */
+export const modelHandler: EventHandler = {
+  type: 'model',
+  purpose: 'architecture and routing rules, on chain A',
+  encodePayload: json => {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid('model', 'give an object')
+    try {
+      return encodeCanonical(json as CanonicalValue)
+    } catch (error) {
+      throw invalid('model', error instanceof Error ? error.message : 'not canonical')
+    }
+  },
+  describePayload: payload => read('model', payload),
+  apply: input => {
+    requireStake(input)
+    read('model', input.envelope.payload)
+    return { ...plain('A', 'meta'), payloadHash: sha256(input.envelope.payload) }
+  }
+}
+
+/** One handler per kind of part of the model; each version is a block on chain B. */
+export function partHandler(type: 'expert' | 'router' | 'attention' | 'embedding'): EventHandler {
+  return {
+    type,
+    purpose: `a new version of one ${type}, on chain B`,
+    encodePayload: json => encodeChecked(type, partJson, json),
+    describePayload: payload => describe(read(type, payload)),
+    apply: input => {
+      requireStake(input)
+      return applyPart(type, checked(type, partJson, read(type, input.envelope.payload)) as PartPayload, input)
+    }
+  }
+}
+
+/** `dataset`: names data that may be trained on, on chain D. */
+export const datasetHandler: EventHandler = {
+  type: 'dataset',
+  purpose: 'a dataset by its CID, on chain D',
+  encodePayload: json => encodeChecked('dataset', datasetJson, json),
+  describePayload: payload => describe(read('dataset', payload)),
+  apply: input => {
+    const payload = checked('dataset', datasetJson, read('dataset', input.envelope.payload)) as DatasetPayload
+    return { ...plain('D', 'dataset'), name: payload.name, tensor: payload.data, payloadHash: sha256(input.envelope.payload) }
+  }
+}
+
+function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): BlockDraft {
+  const part = state.get(`part/${payload.name}`) as { block: CID; shape: number[]; type: string } | undefined
+  if (part !== undefined) {
+    if (part.type !== type) throw invalid(type, `${payload.name} is a part of type ${part.type}`)
+    if (part.shape.join() !== payload.shape.join()) {
+      throw new BlyanError('PART_SHAPE_WRONG', { name: payload.name, expected: part.shape.join(' x '), shape: payload.shape.join(' x ') })
+    }
+  }
+  const newest = part === undefined ? null : part.block.toString()
+  if (payload.parent !== null && payload.parent.toString() !== newest) {
+    throw new BlyanError('PART_PARENT_UNKNOWN', { parent: payload.parent.toString(), name: payload.name, newest: newest ?? 'none' })
+  }
+  for (const dependency of payload.dependsOn) {
+    if (state.get(`block/${dependency.toString()}`) === undefined) throw new BlyanError('CHAIN_DEPENDENCY_UNKNOWN', { block: payload.name, dependency: dependency.toString() })
+  }
+  return {
+    chain: 'B',
+    blockType: type,
+    name: payload.name,
+    layer: payload.layer,
+    payloadHash: payload.tensor.multihash.digest,
+    tensor: payload.tensor,
+    nonce: payload.nonce,
+    dependsOn: [...(part === undefined ? [] : [part.block]), ...payload.dependsOn],
+    shape: payload.shape
+  }
+}
+
+function requireStake({ envelope, state }: ApplyInput): void {
+  const stake = state.get(`stake/${publicKeyToText(envelope.author)}`)
+  if (typeof stake !== 'string' || BigInt(stake) <= 0n) throw new BlyanError('EVENT_NOT_AUTHORISED', { type: envelope.type, reason: 'it has no stake' })
+}
+
+function plain(chain: BlockDraft['chain'], blockType: string): Omit<BlockDraft, 'payloadHash'> {
+  return { chain, blockType, name: null, layer: null, tensor: null, nonce: 0, dependsOn: [], shape: [] }
+}
+
+/** JSON has no links: CIDs are text there and links in the payload. */
+function encodeChecked(type: string, schema: z.ZodType, json: unknown): Uint8Array {
+  const value = checked(type, schema, json)
+  return encodeCanonical(value as CanonicalValue)
+}
+
+function checked(type: string, schema: z.ZodType, json: unknown): unknown {
+  const parsed = schema.safeParse(linksToText(json))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw invalid(type, `${issue.path.join('.') || 'payload'}: ${issue.message}`)
+}
+
+function linksToText(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  const link = CID.asCID(value)
+  if (link !== null) return link.toString()
+  if (Array.isArray(value)) return value.map(linksToText)
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, linksToText(inner)]))
+}
+
+function read(type: string, payload: Uint8Array): unknown {
+  try {
+    return decodeCanonical(payload, { sizeBytesMax: eventLimits.payloadBytesMax })
+  } catch (error) {
+    throw invalid(type, error instanceof BlyanError ? error.message : 'not DAG-CBOR')
+  }
+}
+
+function describe(value: unknown): unknown {
+  return linksToText(value)
+}
+
+function invalid(type: string, reason: string): BlyanError {
+  return new BlyanError('EVENT_PAYLOAD_INVALID', { type, reason })
+}
+

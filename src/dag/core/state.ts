@@ -1,0 +1,77 @@
+import { bytesToHex, type CanonicalValue, decodeCanonical, encodeCanonical } from '../../codec/index.ts'
+import { StateTree } from './state-tree.ts'
+
+/** What handlers read and write: named values, all of them authenticated by the state root. */
+export interface StateView {
+  get(key: string): CanonicalValue | undefined
+  set(key: string, value: CanonicalValue): void
+  delete(key: string): void
+}
+
+const valueBytesMax = 64 * 1024
+
+/** The whole state in memory, with the changes since they were last taken and a way back for an event that fails. */
+export class State implements StateView {
+  readonly #entries = new Map<string, Uint8Array>()
+  readonly #tree = new StateTree()
+  #changes = new Map<string, Uint8Array | undefined>()
+  #undo: Map<string, Uint8Array | undefined> | undefined
+
+  constructor(entries: Iterable<readonly [string, Uint8Array]> = []) {
+    for (const [key, value] of entries) {
+      this.#entries.set(key, value)
+      this.#tree.set(key, value)
+    }
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(key: string): CanonicalValue | undefined {
+    const bytes = this.#entries.get(key)
+    return bytes === undefined ? undefined : decodeCanonical(bytes, { sizeBytesMax: valueBytesMax })
+  }
+
+  set(key: string, value: CanonicalValue): void {
+    this.#put(key, encodeCanonical(value))
+  }
+
+  delete(key: string): void {
+    this.#put(key, undefined)
+  }
+
+  /** Runs `what`; when it throws, everything it wrote is undone and the error comes back as a value. */
+  attempt<T>(what: () => T): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown } {
+    this.#undo = new Map()
+    try {
+      return { ok: true, value: what() }
+    } catch (error) {
+      const undo = this.#undo
+      this.#undo = undefined
+      for (const [key, bytes] of undo) this.#put(key, bytes)
+      return { ok: false, error }
+    } finally {
+      this.#undo = undefined
+    }
+  }
+
+  /** SHA-256 in hex over everything. */
+  root(): string {
+    return bytesToHex(this.#tree.root())
+  }
+
+  takeChanges(): ReadonlyMap<string, Uint8Array | undefined> {
+    const changes = this.#changes
+    this.#changes = new Map()
+    return changes
+  }
+
+  #put(key: string, bytes: Uint8Array | undefined): void {
+    if (this.#undo !== undefined && !this.#undo.has(key)) this.#undo.set(key, this.#entries.get(key))
+    if (bytes === undefined) this.#entries.delete(key)
+    else this.#entries.set(key, bytes)
+    this.#tree.set(key, bytes)
+    this.#changes.set(key, bytes)
+  }
+}
