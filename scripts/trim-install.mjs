@@ -6,7 +6,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
-const modules = [path.join(root, 'node_modules'), path.dirname(root)].filter(folder => path.basename(folder) === 'node_modules')
+const modules = [path.join(root, 'node_modules'), path.dirname(root)].filter(
+  folder => path.basename(folder) === 'node_modules'
+)
 
 function remove(folder) {
   fs.rmSync(folder, { recursive: true, force: true })
@@ -26,14 +28,17 @@ function trimOnnxRuntime(folder) {
     const platforms = path.join(versions, version.name)
     for (const platform of entries(platforms)) {
       if (platform.name !== process.platform) remove(path.join(platforms, platform.name))
-      else for (const arch of entries(path.join(platforms, platform.name))) if (arch.name !== process.arch) remove(path.join(platforms, platform.name, arch.name))
+      else
+        for (const arch of entries(path.join(platforms, platform.name)))
+          if (arch.name !== process.arch) remove(path.join(platforms, platform.name, arch.name))
     }
   }
 }
 
 function trimNodeHeaders(folder) {
   for (const entry of entries(path.join(folder, 'node', 'node_modules'))) {
-    if (entry.name.startsWith('node-')) for (const part of ['include', 'share']) remove(path.join(folder, 'node', 'node_modules', entry.name, part))
+    if (entry.name.startsWith('node-'))
+      for (const part of ['include', 'share']) remove(path.join(folder, 'node', 'node_modules', entry.name, part))
   }
 }
 

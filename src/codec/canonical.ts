@@ -41,7 +41,8 @@ export function decodeCanonical(bytes: Uint8Array, limits: DecodeLimits): Canoni
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : 'malformed', error)
   }
-  if (!bytesEqual(dagCbor.encode(value), bytes)) throw invalid('another encoding of the same value is the canonical one')
+  if (!bytesEqual(dagCbor.encode(value), bytes))
+    throw invalid('another encoding of the same value is the canonical one')
   return value
 }
 

@@ -4,18 +4,18 @@
  * Never touches: files, the network, a clock.
  */
 export { bytesEqual, bytesToHex, compareBytes, concatBytes, hexToBytes } from './bytes.ts'
-export { CID, cidOfDigest, cidOfObject, digestOfCid, parseCid, rawCid } from './cid.ts'
 export { type CanonicalValue, type DecodeLimits, decodeCanonical, encodeCanonical, sha256 } from './canonical.ts'
+export { CID, cidOfDigest, cidOfObject, digestOfCid, parseCid, rawCid } from './cid.ts'
+export { decryptKey, encryptKey, type KeyFile, keyFileSchemaName, type ScryptCost, scryptCosts } from './key-file.ts'
 export {
   generateSigningKey,
   importSigningKey,
   type PublicKeyText,
   publicKeyFromText,
   publicKeyToText,
-  type SigningKey,
   type SignatureScheme,
+  type SigningKey,
   signatureAcceptable,
   verifySignature,
   verifySignatureSync
 } from './signatures.ts'
-export { decryptKey, encryptKey, type KeyFile, keyFileSchemaName, type ScryptCost, scryptCosts } from './key-file.ts'

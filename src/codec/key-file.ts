@@ -13,7 +13,13 @@ export type KeyFile = {
   readonly scheme: SignatureScheme
   readonly publicKey: string
   readonly createdAt: string
-  readonly kdf: { readonly name: 'scrypt'; readonly n: number; readonly r: number; readonly p: number; readonly salt: string }
+  readonly kdf: {
+    readonly name: 'scrypt'
+    readonly n: number
+    readonly r: number
+    readonly p: number
+    readonly salt: string
+  }
   readonly cipher: { readonly name: 'aes-256-gcm'; readonly nonce: string; readonly text: string; readonly tag: string }
 }
 
@@ -69,7 +75,14 @@ export async function decryptKey(file: KeyFile, password: string): Promise<Signi
     throw new BlyanError('KEY_INVALID', { reason: `not a ${keyFileSchemaName} file` })
   }
   const { schema, name, scheme, publicKey, createdAt, kdf } = fields
-  const head = { schema, name, scheme, publicKey, createdAt, kdf: { name: kdf.name, n: kdf.n, r: kdf.r, p: kdf.p, salt: kdf.salt } }
+  const head = {
+    schema,
+    name,
+    scheme,
+    publicKey,
+    createdAt,
+    kdf: { name: kdf.name, n: kdf.n, r: kdf.r, p: kdf.p, salt: kdf.salt }
+  }
   if (!(kdf.n <= costMax.n && kdf.r <= costMax.r && kdf.p <= costMax.p)) {
     throw new BlyanError('KEY_INVALID', { reason: 'its scrypt cost is beyond any sense' })
   }
@@ -84,15 +97,20 @@ export async function decryptKey(file: KeyFile, password: string): Promise<Signi
   }
   const key = importSigningKey(scheme, secret)
   secret.fill(0)
-  if (publicKeyToText(key.publicKey) !== publicKey) throw new BlyanError('KEY_INVALID', { reason: 'its secret and public key differ' })
+  if (publicKeyToText(key.publicKey) !== publicKey)
+    throw new BlyanError('KEY_INVALID', { reason: 'its secret and public key differ' })
   return key
 }
 
 function derive(password: string, kdf: KeyFile['kdf']): Promise<Buffer> {
   const { n: N, r, p } = kdf
   return new Promise((resolve, reject) => {
-    scrypt(password.normalize('NFKC'), Buffer.from(kdf.salt, 'hex'), 32, { N, r, p, maxmem: 256 * N * r + 1024 * 1024 }, (error, key) =>
-      error === null ? resolve(key) : reject(error)
+    scrypt(
+      password.normalize('NFKC'),
+      Buffer.from(kdf.salt, 'hex'),
+      32,
+      { N, r, p, maxmem: 256 * N * r + 1024 * 1024 },
+      (error, key) => (error === null ? resolve(key) : reject(error))
     )
   })
 }

@@ -152,7 +152,11 @@ function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {
       const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }
       return createPublicKey({ key: jwk, format: 'jwk' })
     }
-    if (bytesEqual(publicKey.subarray(0, 2), prefixes.secp256k1) && raw.length === 33 && (raw[0] === 2 || raw[0] === 3)) {
+    if (
+      bytesEqual(publicKey.subarray(0, 2), prefixes.secp256k1) &&
+      raw.length === 33 &&
+      (raw[0] === 2 || raw[0] === 3)
+    ) {
       const der = concatBytes(Buffer.from('3036301006072a8648ce3d020106052b8104000a032200', 'hex'), raw)
       return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' })
     }

@@ -2,9 +2,18 @@ import type { Write } from '../storage/index.ts'
 import type { Commit } from './core/commit.ts'
 import type { Vertex } from './core/vertex.ts'
 
-export type CheckpointSummary = { readonly sequence: number; readonly digest: string; readonly commitIndex: number; readonly commitDigest: string }
+export type CheckpointSummary = {
+  readonly sequence: number
+  readonly digest: string
+  readonly commitIndex: number
+  readonly commitDigest: string
+}
 export type Vote = { readonly author: number; readonly signature: Uint8Array }
-export type CertifiedBytes = { readonly checkpoint: Uint8Array; readonly votes: readonly Vote[]; readonly summary: CheckpointSummary }
+export type CertifiedBytes = {
+  readonly checkpoint: Uint8Array
+  readonly votes: readonly Vote[]
+  readonly summary: CheckpointSummary
+}
 
 export type CommitToExecute = { readonly commit: Commit; readonly digest: string; readonly vertices: readonly Vertex[] }
 

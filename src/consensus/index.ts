@@ -4,13 +4,28 @@
  * `core/` decides and is pure; the files beside it sign, store, send and fetch.
  * Never touches: what an event means.
  */
-export { type Committee, createCommittee, faultsTolerated, promiseOf, type Validator, WeightCounter } from './core/committee.ts'
+
+export { type CheckpointCadence, isCheckpointDue } from './core/checkpoint-cadence.ts'
+export { type Commit, type CommitPoint, commitDigest, decodeCommit, encodeCommit } from './core/commit.ts'
+export {
+  type Committee,
+  createCommittee,
+  faultsTolerated,
+  promiseOf,
+  type Validator,
+  WeightCounter
+} from './core/committee.ts'
 export { type ConsensusParameters, type Context, defaultParameters } from './core/parameters.ts'
-export { type Commit, type CommitPoint, decodeCommit, encodeCommit, commitDigest } from './core/commit.ts'
 export { genesisPoint } from './core/replica.ts'
 export { decodeVertex, encodeVertex, eventsOfBody, type Vertex, vertexSigningBytes } from './core/vertex.ts'
-export { type CheckpointCadence, isCheckpointDue } from './core/checkpoint-cadence.ts'
-export type { CertifiedBytes, CheckpointSummary, CommitExecuted, CommitToExecute, ExecutionPort, Vote } from './execution-port.ts'
+export type {
+  CertifiedBytes,
+  CheckpointSummary,
+  CommitExecuted,
+  CommitToExecute,
+  ExecutionPort,
+  Vote
+} from './execution-port.ts'
 export { createQuorum, type Quorum, type QuorumLogger, type QuorumView } from './quorum.ts'
 export { openSigner, type Signer } from './signer.ts'
 export { createVertexStore, type VertexStore } from './vertex-store.ts'

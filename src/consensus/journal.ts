@@ -50,7 +50,11 @@ export class Journal {
 
   /** Executes in order, some commits at a time; what they change is written in the batch that holds them. */
   execute(executed: CommitToExecute, bytes: Uint8Array): void {
-    this.#commits.push({ commit: executed.commit, write: this.#needs.store.commitWrite(executed.commit, bytes), executed })
+    this.#commits.push({
+      commit: executed.commit,
+      write: this.#needs.store.commitWrite(executed.commit, bytes),
+      executed
+    })
     this.#executing ??= this.#executeAll().catch(error => this.#fail(error))
   }
 
@@ -69,7 +73,10 @@ export class Journal {
       const outcomes = batch.map(({ executed }) => this.#needs.execution.execute(executed))
       const writes = batch.map(({ write }) => write)
       for (const outcome of outcomes) writes.push(...outcome.writes)
-      await this.#flush(writes, outcomes.some(outcome => outcome.checkpoint !== undefined))
+      await this.#flush(
+        writes,
+        outcomes.some(outcome => outcome.checkpoint !== undefined)
+      )
       for (const [place, outcome] of outcomes.entries()) {
         outcome.announce()
         this.#needs.onExecuted(batch[place]!.commit.index, outcome)

@@ -60,7 +60,9 @@ export class QuorumPeers {
 
   chooseRelay(): void {
     if (this.#isValidator || this.#relayFrom !== undefined) return
-    const candidates = [...this.#connected].sort(([, a], [, b]) => Number(b.validator !== undefined) - Number(a.validator !== undefined))
+    const candidates = [...this.#connected].sort(
+      ([, a], [, b]) => Number(b.validator !== undefined) - Number(a.validator !== undefined)
+    )
     const chosen = candidates[0]?.[0]
     if (chosen === undefined) return
     this.#relayFrom = chosen
@@ -78,7 +80,8 @@ export class QuorumPeers {
   }
 
   pushOwnVertex(frame: Uint8Array): void {
-    for (const [peerId, { validator, feed }] of this.#connected) if (validator !== undefined || this.#relaysTo.has(peerId)) feed.push(frame)
+    for (const [peerId, { validator, feed }] of this.#connected)
+      if (validator !== undefined || this.#relaysTo.has(peerId)) feed.push(frame)
   }
 
   pushRelayed(frame: () => Uint8Array): void {

@@ -1,20 +1,22 @@
-import { concatBytes, verifySignature } from '../codec/index.ts'
+import { concatBytes } from '../codec/index.ts'
 import { isBlyanError } from '../errors/index.ts'
-import { type Network, networkLimits, protocolIds } from '../net/index.ts'
+import { type Network, protocolIds } from '../net/index.ts'
 import type { Database } from '../storage/index.ts'
+import { CatchUp } from './catch-up.ts'
 import { type Committee, WeightCounter } from './core/committee.ts'
 import type { PendingEvent } from './core/mempool.ts'
 import type { ConsensusParameters } from './core/parameters.ts'
-import { type Effect, Replica, type ReplicaView } from './core/replica.ts'
-import type { CertifiedCommits } from './core/sync.ts'
-import { decodeVertex, encodeVertex, staticFault, type Vertex, vertexSigningBytes } from './core/vertex.ts'
+import type { Replica } from './core/replica.ts'
+import type { Effect, ReplicaView } from './core/replica-types.ts'
+import { encodeVertex, type Vertex, vertexSigningBytes } from './core/vertex.ts'
 import type { ExecutionPort, Vote } from './execution-port.ts'
+import { Journal } from './journal.ts'
 import { QuorumPeers } from './peers.ts'
 import { restoreReplica } from './restore.ts'
 import type { Signer } from './signer.ts'
+import { VertexIntake } from './vertex-intake.ts'
 import { createVertexStore, type VertexStore } from './vertex-store.ts'
-import { decodeCommitsRequest, decodeCommitsResponse, decodeProgress, decodeVerticesRequest, encodeCommitsRequest, encodeCommitsResponse, encodeProgress, encodeVerticesRequest, feedFrame } from './wire.ts'
-import { Journal } from './journal.ts'
+import { decodeProgress, encodeProgress, feedFrame } from './wire.ts'
 
 export type QuorumLogger = {
   debug(fields: object, text: string): void
@@ -66,19 +68,18 @@ export function createQuorum(needs: QuorumNeeds): Quorum {
 
 const progressEveryMs = 1000
 const quietProgressEveryMs = 30_000
-const verifyingBytesMax = 64 * 1024 * 1024
 
 class NodeQuorum implements Quorum {
   readonly store: VertexStore
   readonly #needs: QuorumNeeds
   readonly #peers: QuorumPeers
   readonly #journal: Journal
+  readonly #intake: VertexIntake
+  readonly #catchUp: CatchUp
   #replica: Replica | undefined
   #timer: NodeJS.Timeout | undefined
   #isPumping = false
   #isStopped = false
-  #verifying = new Map<string, number>()
-  #verifyingBytes = 0
   #progressSentAtMs = 0
   #progressSent = ''
   #divergence: string | undefined
@@ -94,18 +95,37 @@ class NodeQuorum implements Quorum {
       onExecuted: (commit, outcome) => this.#executed(commit, outcome),
       onFailed: needs.onFatal
     })
+    this.#intake = new VertexIntake({ ...needs, isKnown: digest => this.#replica!.vertex(digest) !== undefined })
+    this.#catchUp = new CatchUp({
+      ...needs,
+      intake: this.#intake,
+      store: this.store,
+      replica: () => this.#replica!,
+      isStopped: () => this.#isStopped,
+      onCertificate: (sequence, votes) => this.#journal.addWrite(needs.execution.certificateWrite(sequence, votes)),
+      pump: () => this.#pump()
+    })
   }
 
   async start(): Promise<void> {
     const { network, self } = this.#needs
-    this.#replica = await restoreReplica({ ...this.#needs, store: this.store, self: self?.index, floorRound: self?.signer.floor.round ?? 0, certifiedSequence: this.#needs.execution.certifiedSequence })
+    this.#replica = await restoreReplica({
+      ...this.#needs,
+      store: this.store,
+      self: self?.index,
+      floorRound: self?.signer.floor.round ?? 0,
+      certifiedSequence: this.#needs.execution.certifiedSequence
+    })
     network.onPeer((peerId, isThere) => (isThere ? this.#peerConnected(peerId) : this.#peerDisconnected(peerId)))
     network.onFeed((peerId, frame) => this.#feedFrame(peerId, frame))
-    network.serve(protocolIds.vertices, (_, request) => this.#serveVertices(request))
-    network.serve(protocolIds.commits, (_, request) => this.#serveCommits(request))
+    this.#catchUp.register()
     network.serve(protocolIds.relay, async peerId => this.#serveRelay(peerId))
     const open = this.#needs.execution.openCheckpoint()
-    this.#replica.executed(this.#replica.point.index, { ordered: [], ...this.#vote(open.checkpoint), eventsSinceCheckpoint: open.eventsSinceCheckpoint })
+    this.#replica.executed(this.#replica.point.index, {
+      ordered: [],
+      ...this.#vote(open.checkpoint),
+      eventsSinceCheckpoint: open.eventsSinceCheckpoint
+    })
     this.#loop()
   }
 
@@ -123,7 +143,10 @@ class NodeQuorum implements Quorum {
     return {
       ...replica.view(),
       connectedValidators: this.#peers.validatorsConnected + (self === undefined ? 0 : 1),
-      members: this.#needs.committee.validators.map((_, author) => ({ connected: author === self || this.#peers.isConnected(author), lastRound: replica.highestRoundOf(author) })),
+      members: this.#needs.committee.validators.map((_, author) => ({
+        connected: author === self || this.#peers.isConnected(author),
+        lastRound: replica.highestRoundOf(author)
+      })),
       divergence: this.#divergence
     }
   }
@@ -146,14 +169,18 @@ class NodeQuorum implements Quorum {
     const committed = new Set<number>()
     for await (const later of this.store.rounds(round + 1, round + 2)) {
       if (later.header.round === round + 1) {
-        if (later.header.parents.some(parent => parent.digest === vertexDigest)) prepared.set(later.digest, later.header.author)
+        if (later.header.parents.some(parent => parent.digest === vertexDigest))
+          prepared.set(later.digest, later.header.author)
         continue
       }
       const weight = new WeightCounter(this.#needs.committee)
       for (const parent of later.header.parents) if (prepared.has(parent.digest)) weight.add(parent.author)
       if (weight.isQuorum) committed.add(later.header.author)
     }
-    return { prepared: [...new Set(prepared.values())].sort((a, b) => a - b), committed: [...committed].sort((a, b) => a - b) }
+    return {
+      prepared: [...new Set(prepared.values())].sort((a, b) => a - b),
+      committed: [...committed].sort((a, b) => a - b)
+    }
   }
 
   #loop(): void {
@@ -190,20 +217,26 @@ class NodeQuorum implements Quorum {
         this.#peers.pushOwnVertex(vertexFrame(effect.vertex))
         break
       case 'commit':
-        this.#journal.execute({ commit: effect.commit, digest: effect.digest, vertices: effect.vertices }, effect.commitBytes)
+        this.#journal.execute(
+          { commit: effect.commit, digest: effect.digest, vertices: effect.vertices },
+          effect.commitBytes
+        )
         break
       case 'certified':
         this.#certified(effect.certificate.sequence, effect.certificate.votes)
         break
       case 'diverged':
         this.#divergence = `checkpoint ${effect.sequence} is ${effect.ours} here and ${effect.theirs} elsewhere`
-        this.#needs.logger.error({ sequence: effect.sequence, ours: effect.ours, theirs: effect.theirs }, 'our state differs from what other validators signed: execution and signing stop, reads go on')
+        this.#needs.logger.error(
+          { sequence: effect.sequence, ours: effect.ours, theirs: effect.theirs },
+          'our state differs from what other validators signed: execution and signing stop, reads go on'
+        )
         break
       case 'fetchVertices':
-        void this.#fetchVertices(effect.peer, effect.digests, effect.aboveRound)
+        void this.#catchUp.fetchVertices(effect.peer, effect.digests, effect.aboveRound)
         break
       case 'fetchCommits':
-        void this.#fetchCommits(effect.peer, effect.fromIndex)
+        void this.#catchUp.fetchCommits(effect.peer, effect.fromIndex)
         break
     }
   }
@@ -213,13 +246,23 @@ class NodeQuorum implements Quorum {
     const { signer } = this.#needs.self!
     let vertex: Vertex | undefined
     try {
-      const signature = signer.signVertex({ epoch: effect.header.epoch, round: effect.header.round, digest: effect.digest }, vertexSigningBytes(this.#needs.genesisDigest, effect.digest))
-      const signed = { digest: effect.digest, header: effect.header, headerBytes: effect.headerBytes, signature, body: effect.body }
+      const signature = signer.signVertex(
+        { epoch: effect.header.epoch, round: effect.header.round, digest: effect.digest },
+        vertexSigningBytes(this.#needs.genesisDigest, effect.digest)
+      )
+      const signed = {
+        digest: effect.digest,
+        header: effect.header,
+        headerBytes: effect.headerBytes,
+        signature,
+        body: effect.body
+      }
       await this.#journal.keepOwn(signed)
       signer.keep()
       vertex = signed
     } catch (error) {
-      if (!isBlyanError(error, 'SIGN_BELOW_FLOOR') && !isBlyanError(error, 'SIGN_TWICE')) return this.#needs.onFatal(error)
+      if (!isBlyanError(error, 'SIGN_BELOW_FLOOR') && !isBlyanError(error, 'SIGN_TWICE'))
+        return this.#needs.onFatal(error)
       this.#needs.logger.warn({ code: error.code, round: effect.header.round }, error.message)
     }
     if (this.#isStopped) return
@@ -227,16 +270,40 @@ class NodeQuorum implements Quorum {
     this.#pump()
   }
 
-  #vote(checkpoint: { sequence: number; digest: string } | undefined): { checkpoint?: { sequence: number; digest: string; vote?: { sequence: number; digest: string; signature: Uint8Array } } } {
+  #vote(checkpoint: { sequence: number; digest: string } | undefined): {
+    checkpoint?: {
+      sequence: number
+      digest: string
+      vote?: { sequence: number; digest: string; signature: Uint8Array }
+    }
+  } {
     if (checkpoint === undefined) return {}
     const { sequence, digest } = checkpoint
-    const signature = this.#needs.self?.signer.signCheckpoint({ sequence, digest }, this.#needs.execution.checkpointMessage(digest))
-    return { checkpoint: { sequence, digest, ...(signature === undefined ? {} : { vote: { sequence, digest, signature } }) } }
+    const signature = this.#needs.self?.signer.signCheckpoint(
+      { sequence, digest },
+      this.#needs.execution.checkpointMessage(digest)
+    )
+    return {
+      checkpoint: { sequence, digest, ...(signature === undefined ? {} : { vote: { sequence, digest, signature } }) }
+    }
   }
 
-  #executed(commitIndex: number, outcome: { ordered: readonly string[]; early: readonly string[]; eventsSinceCheckpoint: number; checkpoint: { sequence: number; digest: string } | undefined }): void {
+  #executed(
+    commitIndex: number,
+    outcome: {
+      ordered: readonly string[]
+      early: readonly string[]
+      eventsSinceCheckpoint: number
+      checkpoint: { sequence: number; digest: string } | undefined
+    }
+  ): void {
     if (this.#isStopped) return
-    this.#replica!.executed(commitIndex, { ordered: outcome.ordered, early: outcome.early, eventsSinceCheckpoint: outcome.eventsSinceCheckpoint, ...this.#vote(outcome.checkpoint) })
+    this.#replica!.executed(commitIndex, {
+      ordered: outcome.ordered,
+      early: outcome.early,
+      eventsSinceCheckpoint: outcome.eventsSinceCheckpoint,
+      ...this.#vote(outcome.checkpoint)
+    })
     this.#pump()
   }
 
@@ -287,121 +354,10 @@ class NodeQuorum implements Quorum {
   }
 
   async #take(peerId: string, bytes: Uint8Array): Promise<void> {
-    const vertex = await this.#verified(peerId, bytes)
+    const vertex = await this.#intake.verified(peerId, bytes)
     if (vertex === undefined || this.#isStopped) return
     this.#replica!.receive(peerId, [vertex])
     this.#pump()
-  }
-
-  /** Undefined for what is known, being checked, too much at once, or wrong; wrong ones cost the peer points. */
-  async #verified(peerId: string, bytes: Uint8Array): Promise<Vertex | undefined> {
-    if (this.#verifyingBytes + bytes.length > verifyingBytesMax) return undefined
-    let vertex: Vertex
-    try {
-      vertex = decodeVertex(bytes)
-    } catch {
-      this.#needs.network.penalise(peerId, 20, 'vertex that does not decode')
-      return undefined
-    }
-    if (this.#replica!.vertex(vertex.digest) !== undefined || this.#verifying.has(vertex.digest)) return undefined
-    this.#verifying.set(vertex.digest, bytes.length)
-    this.#verifyingBytes += bytes.length
-    try {
-      const fault = staticFault(vertex, this.#needs.committee, this.#needs.parameters) ?? (await this.#signatureFault(vertex))
-      if (fault === undefined) return vertex
-      this.#needs.network.penalise(peerId, 20, fault)
-      return undefined
-    } finally {
-      this.#verifying.delete(vertex.digest)
-      this.#verifyingBytes -= bytes.length
-    }
-  }
-
-  async #signatureFault(vertex: Vertex): Promise<string | undefined> {
-    const { publicKey } = this.#needs.committee.validators[vertex.header.author]!
-    if (!(await verifySignature(publicKey, vertexSigningBytes(this.#needs.genesisDigest, vertex.digest), vertex.signature))) return 'vertex signature'
-    for (const vote of vertex.header.votes) {
-      if (!(await verifySignature(publicKey, this.#needs.execution.checkpointMessage(vote.digest), vote.signature))) return 'vote signature'
-    }
-    return (await this.#needs.execution.checkEvents(vertex)) ? undefined : 'an event in the vertex is not well-formed or not rightly signed'
-  }
-
-  async #fetchVertices(peer: string, digests: readonly string[], aboveRound: number): Promise<void> {
-    try {
-      const response = await this.#needs.network.request(peer, protocolIds.vertices, encodeVerticesRequest({ aboveRound, digests }), this.#needs.parameters.fetchTimeoutMs)
-      const vertices = await Promise.all(splitFrames(response).map(bytes => this.#verified(peer, bytes)))
-      // Parents before children: nothing is suspended that need not be.
-      const found = vertices.filter(vertex => vertex !== undefined).sort((a, b) => a.header.round - b.header.round)
-      if (!this.#isStopped) this.#replica!.receive(peer, found)
-    } catch (error) {
-      this.#needs.logger.debug({ peer, reason: String(error) }, 'fetch of vertices failed')
-    }
-    if (this.#isStopped) return
-    this.#replica!.fetchEnded(peer, digests)
-    this.#pump()
-  }
-
-  async #serveVertices(request: Uint8Array): Promise<Uint8Array> {
-    const { aboveRound, digests } = decodeVerticesRequest(request, this.#needs.parameters.refsPerFetchMax)
-    const frames: Uint8Array[] = []
-    let sizeBytes = 0
-    const take = (bytes: Uint8Array): boolean => {
-      if (sizeBytes + bytes.length + 4 > networkLimits.responseBytesMax) return false
-      frames.push(bytes)
-      sizeBytes += bytes.length + 4
-      return true
-    }
-    const near = this.#replica!.ancestors(digests, aboveRound, this.#needs.parameters.refsPerFetchMax)
-    for (const vertex of near) if (!take(encodeVertex(vertex))) return joinFrames(frames)
-    const inMemory = new Set(near.map(vertex => vertex.digest))
-    for (const digest of digests) {
-      if (inMemory.has(digest)) continue
-      const bytes = await this.store.vertexBytes(digest)
-      if (bytes !== undefined && !take(bytes)) break
-    }
-    return joinFrames(frames)
-  }
-
-  async #fetchCommits(peer: string, fromIndex: number): Promise<void> {
-    let answer: CertifiedCommits | undefined
-    try {
-      const bytes = await this.#needs.network.request(peer, protocolIds.commits, encodeCommitsRequest(fromIndex), this.#needs.parameters.fetchTimeoutMs)
-      const response = decodeCommitsResponse(bytes, networkLimits.responseBytesMax)
-      if (response.checkpoint.length > 0) answer = await this.#certifiedCommits(response.commits, response.checkpoint, response.votes)
-      const fault = this.#isStopped ? undefined : this.#replica!.commitsReceived(answer)
-      if (answer !== undefined && fault !== undefined) this.#needs.network.penalise(peer, 10, fault)
-    } catch (error) {
-      this.#needs.logger.debug({ peer, reason: String(error) }, 'fetch of commits failed')
-      if (!this.#isStopped) this.#replica!.commitsReceived(undefined)
-    }
-    this.#pump()
-  }
-
-  async #certifiedCommits(commits: readonly Uint8Array[], checkpoint: Uint8Array, votes: readonly Vote[]): Promise<CertifiedCommits | undefined> {
-    const summary = this.#needs.execution.readCheckpoint(checkpoint)
-    const weight = new WeightCounter(this.#needs.committee)
-    for (const vote of votes) {
-      const validator = this.#needs.committee.validators[vote.author]
-      if (validator !== undefined && (await verifySignature(validator.publicKey, this.#needs.execution.checkpointMessage(summary.digest), vote.signature))) weight.add(vote.author)
-    }
-    if (!weight.isQuorum) return undefined
-    this.#journal.addWrite(this.#needs.execution.certificateWrite(summary.sequence, votes))
-    this.#needs.execution.noteCertified(summary.sequence, votes, summary.commitIndex)
-    return { commits, certificate: summary }
-  }
-
-  async #serveCommits(request: Uint8Array): Promise<Uint8Array> {
-    const fromIndex = decodeCommitsRequest(request)
-    const nothing = encodeCommitsResponse({ commits: [], checkpoint: new Uint8Array(0), votes: [] })
-    const certified = await this.#needs.execution.certifiedFrom(fromIndex)
-    if (certified === undefined || certified.summary.commitIndex - fromIndex >= this.#needs.parameters.commitsPerSyncMax) return nothing
-    const commits: Uint8Array[] = []
-    for (let index = fromIndex; index <= certified.summary.commitIndex; index++) {
-      const bytes = await this.store.commitBytes(index)
-      if (bytes === undefined) return nothing
-      commits.push(bytes)
-    }
-    return encodeCommitsResponse({ commits, checkpoint: certified.checkpoint, votes: certified.votes })
   }
 
   #serveRelay(peerId: string): Uint8Array {
@@ -414,26 +370,3 @@ class NodeQuorum implements Quorum {
 function vertexFrame(vertex: Vertex): Uint8Array {
   return concatBytes(Uint8Array.of(feedFrame.vertex), encodeVertex(vertex))
 }
-
-function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(
-    ...frames.flatMap(frame => {
-      const length = new Uint8Array(4)
-      new DataView(length.buffer).setUint32(0, frame.length)
-      return [length, frame]
-    })
-  )
-}
-
-function splitFrames(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const frames: Uint8Array[] = []
-  for (let offset = 0; offset + 4 <= bytes.length; ) {
-    const end = offset + 4 + view.getUint32(offset)
-    if (end > bytes.length) break
-    frames.push(bytes.subarray(offset + 4, end))
-    offset = end
-  }
-  return frames
-}
-

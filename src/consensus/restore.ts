@@ -1,5 +1,5 @@
-import type { Committee } from './core/committee.ts'
 import { decodeCommit } from './core/commit.ts'
+import type { Committee } from './core/committee.ts'
 import type { ConsensusParameters } from './core/parameters.ts'
 import { genesisPoint, Replica } from './core/replica.ts'
 import type { Vertex } from './core/vertex.ts'

@@ -1,8 +1,14 @@
 import { closeSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import path from 'node:path'
-import { bytesToHex, sha256, type SigningKey } from '../codec/index.ts'
+import { bytesToHex, type SigningKey, sha256 } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
-import { emptyFloor, maySignCheckpoint, maySignVertex, type SignerFloor, type SigningVerdict } from './core/signer-floor.ts'
+import {
+  emptyFloor,
+  maySignCheckpoint,
+  maySignVertex,
+  type SignerFloor,
+  type SigningVerdict
+} from './core/signer-floor.ts'
 
 export interface Signer {
   readonly floor: SignerFloor
@@ -103,7 +109,9 @@ function readSlots(file: string): Slot | undefined {
     throw error
   }
   const second = head.length + slotBytes + between.length
-  const slots = [text.slice(head.length, head.length + slotBytes), text.slice(second, second + slotBytes)].map(decodeSlot)
+  const slots = [text.slice(head.length, head.length + slotBytes), text.slice(second, second + slotBytes)].map(
+    decodeSlot
+  )
   const best = slots.filter(slot => slot !== undefined).sort((a, b) => b.turn - a.turn)[0]
   // Both slots unreadable is no crash of ours: better not to sign at all than to forget what was signed.
   if (best === undefined) throw new BlyanError('SIGNER_STATE_DAMAGED', { file })
@@ -113,7 +121,16 @@ function readSlots(file: string): Slot | undefined {
 function createFile(file: string): void {
   const temporary = `${file}.new`
   const handle = openSync(temporary, 'w', 0o600)
-  writeSync(handle, Buffer.concat([Buffer.from(head), encodeSlot(emptyFloor, 0), Buffer.from(between), encodeSlot(emptyFloor, 1), Buffer.from(tail)]))
+  writeSync(
+    handle,
+    Buffer.concat([
+      Buffer.from(head),
+      encodeSlot(emptyFloor, 0),
+      Buffer.from(between),
+      encodeSlot(emptyFloor, 1),
+      Buffer.from(tail)
+    ])
+  )
   fsyncSync(handle)
   closeSync(handle)
   renameSync(temporary, file)

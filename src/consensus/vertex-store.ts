@@ -52,7 +52,10 @@ class LevelVertexStore implements VertexStore {
   }
 
   async *rounds(fromRound: number, toRound: number): AsyncIterable<Vertex> {
-    const range = { from: tableKey('r', Math.max(0, fromRound)), to: tableKey('r', Math.min(toRound, highestRound) + 1) }
+    const range = {
+      from: tableKey('r', Math.max(0, fromRound)),
+      to: tableKey('r', Math.min(toRound, highestRound) + 1)
+    }
     for await (const [key] of this.#database.range(range)) {
       const vertex = await this.vertex(bytesToHex(key.subarray(17)))
       if (vertex !== undefined) yield vertex
@@ -66,7 +69,15 @@ class LevelVertexStore implements VertexStore {
   async lastCommit(): Promise<{ readonly point: CommitPoint; readonly commit: Commit } | undefined> {
     for await (const [, bytes] of this.#database.range({ ...tableRange('c'), reverse: true, limit: 1 })) {
       const commit = decodeCommit(bytes)
-      return { commit, point: { index: commit.index, round: commit.round, digest: commitDigest(bytes), timestampMs: commit.timestampMs } }
+      return {
+        commit,
+        point: {
+          index: commit.index,
+          round: commit.round,
+          digest: commitDigest(bytes),
+          timestampMs: commit.timestampMs
+        }
+      }
     }
     return undefined
   }

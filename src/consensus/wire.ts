@@ -6,7 +6,10 @@ import type { PeerProgress } from './core/sync.ts'
 export const feedFrame = { vertex: 1, progress: 2 } as const
 
 export function encodeProgress(progress: PeerProgress): Uint8Array {
-  return concatBytes(Uint8Array.of(feedFrame.progress), encodeCanonical([progress.round, progress.commitIndex, progress.certifiedCommitIndex]))
+  return concatBytes(
+    Uint8Array.of(feedFrame.progress),
+    encodeCanonical([progress.round, progress.commitIndex, progress.certifiedCommitIndex])
+  )
 }
 
 /** `bytes` without the first one. Throws ENCODING_INVALID. */
@@ -23,7 +26,8 @@ export function encodeVerticesRequest(request: VerticesRequest): Uint8Array {
 
 export function decodeVerticesRequest(bytes: Uint8Array, digestsMax: number): VerticesRequest {
   const value = decodeCanonical(bytes, { sizeBytesMax: 64 * 1024 })
-  if (!Array.isArray(value) || value.length !== 2 || !Array.isArray(value[1]) || value[1].length > digestsMax) throw invalid('vertices request')
+  if (!Array.isArray(value) || value.length !== 2 || !Array.isArray(value[1]) || value[1].length > digestsMax)
+    throw invalid('vertices request')
   const digests = value[1].map(digest => {
     if (!(digest instanceof Uint8Array) || digest.length !== 32) throw invalid('vertices request')
     return bytesToHex(digest)
@@ -47,7 +51,11 @@ export function decodeCommitsRequest(bytes: Uint8Array): number {
 }
 
 export function encodeCommitsResponse(response: CommitsResponse): Uint8Array {
-  return encodeCanonical([[...response.commits], response.checkpoint, response.votes.map(vote => [vote.author, vote.signature])])
+  return encodeCanonical([
+    [...response.commits],
+    response.checkpoint,
+    response.votes.map(vote => [vote.author, vote.signature])
+  ])
 }
 
 /** Throws ENCODING_INVALID. */
@@ -55,7 +63,8 @@ export function decodeCommitsResponse(bytes: Uint8Array, sizeBytesMax: number): 
   const value = decodeCanonical(bytes, { sizeBytesMax })
   if (!Array.isArray(value) || value.length !== 3) throw invalid('commits response')
   const [commits, checkpoint, votes] = value
-  if (!Array.isArray(commits) || !(checkpoint instanceof Uint8Array) || !Array.isArray(votes) || votes.length > 1024) throw invalid('commits response')
+  if (!Array.isArray(commits) || !(checkpoint instanceof Uint8Array) || !Array.isArray(votes) || votes.length > 1024)
+    throw invalid('commits response')
   return {
     commits: commits.map(commit => {
       if (!(commit instanceof Uint8Array)) throw invalid('commits response')
@@ -63,7 +72,8 @@ export function decodeCommitsResponse(bytes: Uint8Array, sizeBytesMax: number): 
     }),
     checkpoint,
     votes: votes.map(vote => {
-      if (!Array.isArray(vote) || vote.length !== 2 || !(vote[1] instanceof Uint8Array)) throw invalid('commits response')
+      if (!Array.isArray(vote) || vote.length !== 2 || !(vote[1] instanceof Uint8Array))
+        throw invalid('commits response')
       return { author: naturals([vote[0]], 1)[0]!, signature: vote[1] }
     })
   }

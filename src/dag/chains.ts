@@ -1,29 +1,40 @@
-import { bytesToHex, type CID, decodeCanonical, digestOfCid, encodeCanonical, hexToBytes, parseCid } from '../codec/index.ts'
-import type { CertifiedBytes, CheckpointSummary, CommitExecuted, CommitToExecute, ExecutionPort, Vertex, VertexStore, Vote } from '../consensus/index.ts'
+import { bytesToHex, type CID, encodeCanonical, hexToBytes } from '../codec/index.ts'
+import type {
+  CertifiedBytes,
+  CheckpointSummary,
+  CommitExecuted,
+  CommitToExecute,
+  ExecutionPort,
+  Vertex,
+  VertexStore,
+  Vote
+} from '../consensus/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { type Database, tableKey, tableRange, type Write } from '../storage/index.ts'
+import {
+  blockWrites,
+  decodeRecord,
+  decodeVotes,
+  type EventRecord,
+  encodeRecord,
+  lastOf,
+  leavesAfter,
+  numberAt,
+  type StoredCheckpoint,
+  stateWrites,
+  storedParts,
+  summaryOf
+} from './chain-records.ts'
 import { type Block, type ChainId, decodeBlock } from './core/block.ts'
-import { type Checkpoint, checkpointSigningBytes, checkpointDigest, decodeCheckpoint } from './core/checkpoint.ts'
+import { type Checkpoint, checkpointDigest, checkpointSigningBytes, decodeCheckpoint } from './core/checkpoint.ts'
 import type { SignedEvent } from './core/event.ts'
-import { eventLeaf, Executor, type ExecutedEvent, type Execution } from './core/executor.ts'
+import { type ExecutedEvent, type Execution, Executor, eventLeaf } from './core/executor.ts'
 import type { Genesis } from './core/genesis.ts'
 import type { HandlerRegistry } from './core/handlers.ts'
 import { merklePath } from './core/merkle.ts'
-import type { ParamIndex, PartVersion } from './core/param-index.ts'
+import type { ParamIndex } from './core/param-index.ts'
 import { checkpointsPerProofMax, encodeProof } from './core/proof.ts'
 import { EventChecker } from './event-checker.ts'
-
-/** Where an event stands in the final order, as stored. */
-export type EventRecord = {
-  readonly sequence: number
-  readonly commitIndex: number
-  readonly committedAtMs: number
-  readonly vertexDigest: string
-  /** Place among the events of its vertex. */
-  readonly place: number
-  readonly refusal: string
-  readonly block: string | null
-}
 
 export type FinalEvent = { readonly record: EventRecord; readonly event: SignedEvent }
 
@@ -41,35 +52,50 @@ export interface Chains extends ExecutionPort {
   events(from: number, limit: number): AsyncIterable<FinalEvent>
   block(chain: ChainId, index: number): Promise<Block | undefined>
   blockBytes(digest: Uint8Array): Promise<Uint8Array | undefined>
-  checkpoint(sequence: number): Promise<{ readonly bytes: Uint8Array; readonly checkpoint: Checkpoint; readonly votes: readonly Vote[] } | undefined>
+  checkpoint(
+    sequence: number
+  ): Promise<
+    { readonly bytes: Uint8Array; readonly checkpoint: Checkpoint; readonly votes: readonly Vote[] } | undefined
+  >
   /** Throws EVENT_UNKNOWN, PROOF_NOT_YET. */
   proof(digest: string): Promise<Uint8Array>
   /** Called for every event once it is final and stored. */
   onFinal(listener: (executed: ExecutedEvent, commitIndex: number) => void): () => void
 }
 
-export type ChainsNeeds = { readonly genesis: Genesis; readonly handlers: HandlerRegistry; readonly database: Database; readonly vertices: VertexStore }
+export type ChainsNeeds = {
+  readonly genesis: Genesis
+  readonly handlers: HandlerRegistry
+  readonly database: Database
+  readonly vertices: VertexStore
+}
 
 /** Opens what is stored, or begins at genesis. Throws CHAIN_DAMAGED. */
 export async function openChains(needs: ChainsNeeds): Promise<Chains> {
   const entries: [string, Uint8Array][] = []
-  for await (const [key, value] of needs.database.range(tableRange('x'))) entries.push([new TextDecoder().decode(key.subarray(1)), value])
+  for await (const [key, value] of needs.database.range(tableRange('x')))
+    entries.push([new TextDecoder().decode(key.subarray(1)), value])
   if (entries.length === 0) {
     const executor = new Executor({ genesis: needs.genesis, handlers: needs.handlers })
-    await needs.database.write([...stateWrites(executor.state.takeChanges()), ...needs.genesis.blocks.flatMap(blockWrites)], { durable: true })
+    await needs.database.write(
+      [...stateWrites(executor.state.takeChanges()), ...needs.genesis.blocks.flatMap(blockWrites)],
+      { durable: true }
+    )
     return new StoredChains(needs, executor, undefined, undefined)
   }
   const parts = await storedParts(needs)
   const last = await lastOf(needs.database, 'k')
   const certified = await lastOf(needs.database, 'q')
   const covered = last === undefined ? 0 : last.checkpoint.eventFirst + last.checkpoint.eventCount - 1
-  const executor = new Executor({ genesis: needs.genesis, handlers: needs.handlers, stored: { entries, parts, leaves: await leavesAfter(needs.database, covered) } })
+  const executor = new Executor({
+    genesis: needs.genesis,
+    handlers: needs.handlers,
+    stored: { entries, parts, leaves: await leavesAfter(needs.database, covered) }
+  })
   return new StoredChains(needs, executor, last, certified)
 }
 
 const checkpointsInMemoryMax = 128
-
-type StoredCheckpoint = { readonly bytes: Uint8Array; readonly checkpoint: Checkpoint; readonly digest: string }
 
 class StoredChains implements Chains {
   readonly #needs: ChainsNeeds
@@ -82,7 +108,12 @@ class StoredChains implements Chains {
   #certifiedSequence = 0
   #certifiedCommitIndex = 0
 
-  constructor(needs: ChainsNeeds, executor: Executor, last: StoredCheckpoint | undefined, certified: StoredCheckpoint | undefined) {
+  constructor(
+    needs: ChainsNeeds,
+    executor: Executor,
+    last: StoredCheckpoint | undefined,
+    certified: StoredCheckpoint | undefined
+  ) {
     this.#needs = needs
     this.#executor = executor
     this.#checker = new EventChecker(needs.genesis.digest)
@@ -124,7 +155,10 @@ class StoredChains implements Chains {
   }
 
   tips(limit: number): string[] {
-    return this.parts.names().slice(0, limit).map(name => this.parts.newest(name)!.block)
+    return this.parts
+      .names()
+      .slice(0, limit)
+      .map(name => this.parts.newest(name)!.block)
   }
 
   checkEvents(vertex: Vertex): Promise<boolean> {
@@ -132,7 +166,12 @@ class StoredChains implements Chains {
   }
 
   execute({ commit, digest, vertices }: CommitToExecute): CommitExecuted {
-    const execution = this.#executor.execute({ commit, commitDigest: digest, vertices, eventsOf: vertex => this.#checker.eventsOf(vertex) })
+    const execution = this.#executor.execute({
+      commit,
+      commitDigest: digest,
+      vertices,
+      eventsOf: vertex => this.#checker.eventsOf(vertex)
+    })
     const { checkpoint } = execution
     if (checkpoint !== undefined) this.#keep(checkpoint)
     return {
@@ -142,14 +181,18 @@ class StoredChains implements Chains {
       eventsSinceCheckpoint: this.#executor.cadence.events,
       checkpoint: checkpoint === undefined ? undefined : summaryOf(checkpoint),
       announce: () => {
-        for (const executed of execution.events) for (const listener of this.#listeners) listener(executed, commit.index)
+        for (const executed of execution.events)
+          for (const listener of this.#listeners) listener(executed, commit.index)
       }
     }
   }
 
   openCheckpoint(): { readonly checkpoint: CheckpointSummary | undefined; readonly eventsSinceCheckpoint: number } {
     const isOpen = this.#last !== undefined && this.#last.checkpoint.sequence > this.#certifiedSequence
-    return { checkpoint: isOpen ? summaryOf(this.#last!) : undefined, eventsSinceCheckpoint: this.#executor.cadence.events }
+    return {
+      checkpoint: isOpen ? summaryOf(this.#last!) : undefined,
+      eventsSinceCheckpoint: this.#executor.cadence.events
+    }
   }
 
   checkpointMessage(digest: string): Uint8Array {
@@ -175,10 +218,15 @@ class StoredChains implements Chains {
   async certifiedFrom(commitIndex: number): Promise<CertifiedBytes | undefined> {
     const first = await this.#firstCheckpointAt(commitIndex)
     if (first === undefined) return undefined
-    for await (const [key, value] of this.#needs.database.range({ from: tableKey('q', first), to: tableRange('q').to, limit: 1 })) {
+    for await (const [key, value] of this.#needs.database.range({
+      from: tableKey('q', first),
+      to: tableRange('q').to,
+      limit: 1
+    })) {
       const sequence = numberAt(key, 1)
       const bytes = await this.#needs.database.get(tableKey('k', sequence))
-      if (bytes !== undefined) return { checkpoint: bytes, votes: decodeVotes(value), summary: this.readCheckpoint(bytes) }
+      if (bytes !== undefined)
+        return { checkpoint: bytes, votes: decodeVotes(value), summary: this.readCheckpoint(bytes) }
     }
     return undefined
   }
@@ -193,7 +241,11 @@ class StoredChains implements Chains {
   }
 
   async *events(from: number, limit: number): AsyncIterable<FinalEvent> {
-    for await (const [, digest] of this.#needs.database.range({ from: tableKey('s', Math.max(1, from)), to: tableRange('s').to, limit })) {
+    for await (const [, digest] of this.#needs.database.range({
+      from: tableKey('s', Math.max(1, from)),
+      to: tableRange('s').to,
+      limit
+    })) {
       const found = await this.event(bytesToHex(digest))
       if (found !== undefined) yield found
     }
@@ -209,7 +261,11 @@ class StoredChains implements Chains {
     return this.#needs.database.get(tableKey('b', digest))
   }
 
-  async checkpoint(sequence: number): Promise<{ readonly bytes: Uint8Array; readonly checkpoint: Checkpoint; readonly votes: readonly Vote[] } | undefined> {
+  async checkpoint(
+    sequence: number
+  ): Promise<
+    { readonly bytes: Uint8Array; readonly checkpoint: Checkpoint; readonly votes: readonly Vote[] } | undefined
+  > {
     const bytes = await this.#needs.database.get(tableKey('k', sequence))
     if (bytes === undefined) return undefined
     const votes = await this.#needs.database.get(tableKey('q', sequence))
@@ -230,7 +286,14 @@ class StoredChains implements Chains {
       if (stored.votes.length === 0) continue
       const leaves = await this.#leaves(first)
       const index = found.record.sequence - first.eventFirst
-      return encodeProof({ event: found.event.bytes, refusal: found.record.refusal, index, path: merklePath(leaves, index), checkpoints, votes: stored.votes })
+      return encodeProof({
+        event: found.event.bytes,
+        refusal: found.record.refusal,
+        index,
+        path: merklePath(leaves, index),
+        checkpoints,
+        votes: stored.votes
+      })
     }
     throw new BlyanError('PROOF_NOT_YET', { eventId })
   }
@@ -243,30 +306,44 @@ class StoredChains implements Chains {
   #keep(checkpoint: StoredCheckpoint): void {
     this.#last = checkpoint
     this.#commitIndexes.set(checkpoint.checkpoint.sequence, checkpoint.checkpoint.commitIndex)
-    if (this.#commitIndexes.size > checkpointsInMemoryMax) this.#commitIndexes.delete(this.#commitIndexes.keys().next().value!)
+    if (this.#commitIndexes.size > checkpointsInMemoryMax)
+      this.#commitIndexes.delete(this.#commitIndexes.keys().next().value!)
   }
 
   #writesOf(execution: Execution, commitIndex: number, committedAtMs: number, vertices: readonly Vertex[]): Write[] {
     const places = new Map<string, number>()
-    for (const vertex of vertices) for (const [place, event] of this.#checker.eventsOf(vertex).entries()) places.set(`${vertex.digest}${event.digest}`, place)
+    for (const vertex of vertices)
+      for (const [place, event] of this.#checker.eventsOf(vertex).entries())
+        places.set(`${vertex.digest}${event.digest}`, place)
     const writes = stateWrites(execution.state)
     for (const executed of execution.events) {
       const digest = hexToBytes(executed.event.digest)!
       const place = places.get(`${executed.vertexDigest}${executed.event.digest}`)!
-      writes.push({ key: tableKey('e', digest), value: encodeRecord({ ...executed, commitIndex, committedAtMs, place }) })
+      writes.push({
+        key: tableKey('e', digest),
+        value: encodeRecord({ ...executed, commitIndex, committedAtMs, place })
+      })
       writes.push({ key: tableKey('s', executed.sequence), value: digest })
     }
     writes.push(...execution.blocks.flatMap(blockWrites))
     if (execution.checkpoint !== undefined) {
       const { bytes, checkpoint } = execution.checkpoint
-      writes.push({ key: tableKey('k', checkpoint.sequence), value: bytes }, { key: tableKey('j', checkpoint.commitIndex), value: tableKey('', checkpoint.sequence) })
+      writes.push(
+        { key: tableKey('k', checkpoint.sequence), value: bytes },
+        { key: tableKey('j', checkpoint.commitIndex), value: tableKey('', checkpoint.sequence) }
+      )
     }
     return writes
   }
 
   /** Sequence of the first checkpoint whose commit is `commitIndex` or later. */
   async #firstCheckpointAt(commitIndex: number): Promise<number | undefined> {
-    for await (const [, value] of this.#needs.database.range({ from: tableKey('j', commitIndex), to: tableRange('j').to, limit: 1 })) return numberAt(value, 0)
+    for await (const [, value] of this.#needs.database.range({
+      from: tableKey('j', commitIndex),
+      to: tableRange('j').to,
+      limit: 1
+    }))
+      return numberAt(value, 0)
     return undefined
   }
 
@@ -280,81 +357,14 @@ class StoredChains implements Chains {
 
   async #leaves(checkpoint: Checkpoint): Promise<Uint8Array[]> {
     const leaves: Uint8Array[] = []
-    for await (const [, digest] of this.#needs.database.range({ from: tableKey('s', checkpoint.eventFirst), to: tableRange('s').to, limit: checkpoint.eventCount })) {
+    for await (const [, digest] of this.#needs.database.range({
+      from: tableKey('s', checkpoint.eventFirst),
+      to: tableRange('s').to,
+      limit: checkpoint.eventCount
+    })) {
       const stored = await this.#needs.database.get(tableKey('e', digest))
       leaves.push(eventLeaf(bytesToHex(digest), decodeRecord(stored!).refusal))
     }
     return leaves
   }
 }
-
-function stateWrites(changes: ReadonlyMap<string, Uint8Array | undefined>): Write[] {
-  return [...changes].map(([key, value]) => ({ key: tableKey('x', key), value }))
-}
-
-function blockWrites(block: Block): Write[] {
-  const digest = digestOfCid(block.cid)
-  return [
-    { key: tableKey('b', digest), value: block.bytes },
-    { key: tableKey('i', block.header.chain_id, block.header.index), value: digest }
-  ]
-}
-
-async function storedParts(needs: ChainsNeeds): Promise<PartVersion[]> {
-  const shapes = new Map(needs.genesis.file.model.parts.map(part => [part.name, part.shape]))
-  const parts: PartVersion[] = []
-  for await (const [, digest] of needs.database.range({ from: tableKey('i', 'B'), to: tableKey('i', 'C') })) {
-    const bytes = await needs.database.get(tableKey('b', digest))
-    if (bytes === undefined) throw new BlyanError('CHAIN_DAMAGED', { reason: 'a block of chain B is missing' })
-    const { cid, header } = decodeBlock(bytes)
-    if (header.expert_name === null || header.tensor === null) continue
-    const stored = await needs.database.get(tableKey('x', `part/${header.expert_name}`))
-    const shape = shapes.get(header.expert_name) ?? shapeOf(stored)
-    parts.push({ name: header.expert_name, blockType: header.block_type, layer: header.layer_id, block: cid.toString(), tensor: header.tensor.toString(), shape })
-  }
-  return parts
-}
-
-function shapeOf(stored: Uint8Array | undefined): readonly number[] {
-  if (stored === undefined) return []
-  return (decodeCanonical(stored, { sizeBytesMax: 4096 }) as unknown as { shape: number[] }).shape
-}
-
-async function lastOf(database: Database, table: 'k' | 'q'): Promise<StoredCheckpoint | undefined> {
-  for await (const [key] of database.range({ ...tableRange(table), reverse: true, limit: 16 })) {
-    const bytes = await database.get(tableKey('k', numberAt(key, 1)))
-    if (bytes !== undefined) return { bytes, checkpoint: decodeCheckpoint(bytes), digest: checkpointDigest(bytes) }
-  }
-  return undefined
-}
-
-async function leavesAfter(database: Database, sequence: number): Promise<Uint8Array[]> {
-  const leaves: Uint8Array[] = []
-  for await (const [, digest] of database.range({ from: tableKey('s', sequence + 1), to: tableRange('s').to })) {
-    leaves.push(eventLeaf(bytesToHex(digest), decodeRecord((await database.get(tableKey('e', digest)))!).refusal))
-  }
-  return leaves
-}
-
-function summaryOf({ checkpoint, digest }: StoredCheckpoint): CheckpointSummary {
-  return { sequence: checkpoint.sequence, digest, commitIndex: checkpoint.commitIndex, commitDigest: checkpoint.commitDigest }
-}
-
-function encodeRecord(record: EventRecord): Uint8Array {
-  return encodeCanonical([record.sequence, record.commitIndex, record.committedAtMs, hexToBytes(record.vertexDigest)!, record.place, record.refusal, record.block === null ? null : parseCid(record.block)])
-}
-
-function decodeRecord(bytes: Uint8Array): EventRecord {
-  const [sequence, commitIndex, committedAtMs, vertexDigest, place, refusal, block] = decodeCanonical(bytes, { sizeBytesMax: 1024 }) as [number, number, number, Uint8Array, number, string, CID | null]
-  return { sequence, commitIndex, committedAtMs, vertexDigest: bytesToHex(vertexDigest), place, refusal, block: block === null ? null : block.toString() }
-}
-
-function decodeVotes(bytes: Uint8Array): Vote[] {
-  const votes = decodeCanonical(bytes, { sizeBytesMax: 64 * 1024 }) as unknown as [number, Uint8Array][]
-  return votes.map(([author, signature]) => ({ author, signature }))
-}
-
-function numberAt(key: Uint8Array, offset: number): number {
-  return Number(Buffer.from(key.buffer, key.byteOffset, key.length).readBigUInt64BE(offset))
-}
-

@@ -4,16 +4,25 @@
  * `core/` is pure; `chains.ts` keeps it in the database.
  * Never touches: the network, timers, how an event was ordered.
  */
+
+export { type Chains, type FinalEvent, openChains } from './chains.ts'
 export { type Block, type BlockHeader, type ChainId, chainIds, decodeBlock } from './core/block.ts'
 export { type Dependencies, topologicalOrder } from './core/block-graph.ts'
 export { type Checkpoint, checkpointDigest, decodeCheckpoint } from './core/checkpoint.ts'
-export { decodeEvent, type EventEnvelope, eventId, eventLimits, type SignedEvent, signEvent, verifyEvent } from './core/event.ts'
+export {
+  decodeEvent,
+  type EventEnvelope,
+  eventId,
+  eventLimits,
+  type SignedEvent,
+  signEvent,
+  verifyEvent
+} from './core/event.ts'
 export { type ExecutedEvent, Executor } from './core/executor.ts'
 export { type Genesis, type GenesisFile, genesisOf, parseGenesis } from './core/genesis.ts'
 export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry } from './core/handlers.ts'
 export { datasetHandler, modelHandler, noteHandler, partHandler } from './core/handlers-model.ts'
 export type { ParamIndex, PartVersion } from './core/param-index.ts'
 export type { StateView } from './core/state.ts'
-export { type Chains, type FinalEvent, openChains } from './chains.ts'
-export { verifyProof } from './verify-proof.ts'
 export { verifyChains } from './verify-chains.ts'
+export { verifyProof } from './verify-proof.ts'

@@ -67,14 +67,16 @@ export const chainErrors = {
   },
   EVENT_UNKNOWN: {
     message: 'no event {eventId} is known here',
-    nextStep: 'check the id with "blyan-node event list"; an event that is not final yet is known only where it was submitted',
+    nextStep:
+      'check the id with "blyan-node event list"; an event that is not final yet is known only where it was submitted',
     fault: 'user',
     retry: false,
     httpStatus: 404
   },
   NOT_FINAL_IN_TIME: {
     message: 'event {eventId} is not final after {timeoutMs} ms',
-    nextStep: 'it is still pending: ask with "blyan-node event show {eventId}", and see "blyan-node status" for the quorum',
+    nextStep:
+      'it is still pending: ask with "blyan-node event show {eventId}", and see "blyan-node status" for the quorum',
     fault: 'machine',
     retry: true,
     exitCode: 7,
@@ -138,7 +140,8 @@ export const chainErrors = {
   },
   CHAIN_DAMAGED: {
     message: 'the data on disk does not verify: {reason}',
-    nextStep: 'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
+    nextStep:
+      'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
     fault: 'machine',
     retry: false
   },
@@ -158,14 +161,16 @@ export const chainErrors = {
   },
   VALIDATOR_KEY_FOREIGN: {
     message: 'the validator key here ({key}) is not one of the validators that genesis names',
-    nextStep: 'import the right key with "blyan-node keys import", or start without the role validator to follow the network',
+    nextStep:
+      'import the right key with "blyan-node keys import", or start without the role validator to follow the network',
     fault: 'user',
     retry: false,
     exitCode: 3
   },
   GENESIS_INVALID: {
     message: 'the genesis file does not make sense: {reason}',
-    nextStep: 'get the file again from where the network publishes it; "blyan-node devnet up" makes one for a network of your own',
+    nextStep:
+      'get the file again from where the network publishes it; "blyan-node devnet up" makes one for a network of your own',
     fault: 'user',
     retry: false,
     exitCode: 3

@@ -4,7 +4,8 @@ import type { ErrorEntry } from './error-entry.ts'
 export const consensusErrors = {
   SIGNER_STATE_DAMAGED: {
     message: '{file} cannot be read, so it is not known what this validator key signed last',
-    nextStep: 'restore the file from a backup that is not older than the last run; signing without it risks signing twice',
+    nextStep:
+      'restore the file from a backup that is not older than the last run; signing without it risks signing twice',
     fault: 'machine',
     retry: false
   },
@@ -17,7 +18,8 @@ export const consensusErrors = {
   },
   DATABASE_DAMAGED: {
     message: 'the database in {folder} is damaged',
-    nextStep: 'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
+    nextStep:
+      'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
     fault: 'machine',
     retry: false
   },
@@ -42,7 +44,8 @@ export const consensusErrors = {
   },
   LISTEN_ADDRESS_TAKEN: {
     message: 'cannot listen on {addresses}: the port is taken or the address is not of this machine',
-    nextStep: 'choose another with --listen /ip4/0.0.0.0/tcp/PORT or network.listen in config.toml (port 0 takes any free one)',
+    nextStep:
+      'choose another with --listen /ip4/0.0.0.0/tcp/PORT or network.listen in config.toml (port 0 takes any free one)',
     fault: 'user',
     retry: false
   },

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { type CanonicalValue, decodeCanonical, encodeCanonical, publicKeyFromText, publicKeyToText, sha256 } from '../codec/index.ts'
+import {
+  type CanonicalValue,
+  decodeCanonical,
+  encodeCanonical,
+  publicKeyFromText,
+  publicKeyToText,
+  sha256
+} from '../codec/index.ts'
 import type { EventHandler, StateView } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
 
@@ -28,7 +35,17 @@ export const transferHandler: EventHandler = {
     if (balance < units) throw new BlyanError('BALANCE_TOO_LOW', { balance: balance.toString(), amount })
     state.set(balanceKey(from, coin), (balance - units).toString())
     state.set(balanceKey(to, coin), (balanceOf(state, to, coin) + units).toString())
-    return { chain: 'C', blockType: 'transfer', name: null, layer: null, payloadHash: sha256(envelope.payload), tensor: null, nonce: 0, dependsOn: [], shape: [] }
+    return {
+      chain: 'C',
+      blockType: 'transfer',
+      name: null,
+      layer: null,
+      payloadHash: sha256(envelope.payload),
+      tensor: null,
+      nonce: 0,
+      dependsOn: [],
+      shape: []
+    }
   }
 }
 

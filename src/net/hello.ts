@@ -24,7 +24,13 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function decodeHello(bytes: Uint8Array): Hello {
   const value = decodeCanonical(bytes, { sizeBytesMax: networkLimits.helloBytesMax })
   if (!Array.isArray(value) || value.length !== 6 || value[0] !== 1) throw invalid()
-  return { genesis: text(value[1]), version: text(value[2]), roles: texts(value[3], 8), addresses: texts(value[4], 32), refusal: text(value[5]) }
+  return {
+    genesis: text(value[1]),
+    version: text(value[2]),
+    roles: texts(value[3], 8),
+    addresses: texts(value[4], 32),
+    refusal: text(value[5])
+  }
 }
 
 function text(value: CanonicalValue | undefined): string {

@@ -4,8 +4,9 @@
  * A peer is admitted once both sides have said which network (genesis) they belong to.
  * Never touches: what a frame means, chains, experts.
  */
-export { createNetwork, type GenesisAgreement, type Network, type NetworkInput, type Peer } from './network.ts'
-export { type Hello } from './hello.ts'
-export { networkLimits, protocolIds } from './protocols.ts'
+
 export type { FeedSender } from './feed.ts'
+export type { Hello } from './hello.ts'
 export { peerIdOfPublicKey } from './identity.ts'
+export { createNetwork, type GenesisAgreement, type Network, type NetworkInput, type Peer } from './network.ts'
+export { networkLimits, protocolIds } from './protocols.ts'

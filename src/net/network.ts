@@ -1,18 +1,11 @@
-import { gossipsub, type Message, StrictNoSign } from '@libp2p/gossipsub'
-import { identify } from '@libp2p/identify'
+import type { Message } from '@libp2p/gossipsub'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
-import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
-import { sha256 } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { createFeedSender, type FeedSender } from './feed.ts'
 import { readFrame, readFrames, writeFrame } from './framing.ts'
 import { decodeHello, encodeHello, type Hello } from './hello.ts'
-import { privateKeyOfSecret } from './identity.ts'
+import { createHost, type Host, listenError } from './host.ts'
 import { Dialer, PenaltyBook } from './peer-book.ts'
 import { networkLimits, protocolIds } from './protocols.ts'
 
@@ -91,7 +84,7 @@ class Libp2pNetwork implements Network {
   readonly #penalties = new PenaltyBook()
   readonly #dialer: Dialer
   #feedHandler: (peerId: string, frame: Uint8Array) => void = () => {}
-  #libp2p: Awaited<ReturnType<typeof createHost>> | undefined
+  #libp2p: Host | undefined
   #isStopping = false
 
   constructor(input: NetworkInput) {
@@ -101,7 +94,8 @@ class Libp2pNetwork implements Network {
         await this.#host().dial(multiaddr(address), { signal: AbortSignal.timeout(networkLimits.helloTimeoutMs) })
       },
       isConnected: peerId => this.#admitted.has(peerId),
-      mayDial: peerId => peerId !== this.peerId && !this.#penalties.isBanned(peerId) && this.#admitted.size < input.peersMax
+      mayDial: peerId =>
+        peerId !== this.peerId && !this.#penalties.isBanned(peerId) && this.#admitted.size < input.peersMax
     })
   }
 
@@ -114,7 +108,9 @@ class Libp2pNetwork implements Network {
   }
 
   addresses(): string[] {
-    return this.#host().getMultiaddrs().map(address => address.toString())
+    return this.#host()
+      .getMultiaddrs()
+      .map(address => address.toString())
   }
 
   peers(): Peer[] {
@@ -147,7 +143,10 @@ class Libp2pNetwork implements Network {
     this.#feedHandler = handler
   }
 
-  subscribe(topic: string, handler: (from: string, bytes: Uint8Array) => Promise<'accept' | 'ignore' | 'reject'>): void {
+  subscribe(
+    topic: string,
+    handler: (from: string, bytes: Uint8Array) => Promise<'accept' | 'ignore' | 'reject'>
+  ): void {
     this.#topics.set(topic, handler)
   }
 
@@ -189,7 +188,9 @@ class Libp2pNetwork implements Network {
     return createFeedSender(async () => {
       const connection = this.#admitted.get(peerId)?.connection
       if (connection === undefined) throw new Error('not connected')
-      const stream = await connection.newStream(protocolIds.feed, { signal: AbortSignal.timeout(networkLimits.helloTimeoutMs) })
+      const stream = await connection.newStream(protocolIds.feed, {
+        signal: AbortSignal.timeout(networkLimits.helloTimeoutMs)
+      })
       stream.addEventListener('close', onEnd, { once: true })
       return stream
     }, onEnd)
@@ -199,10 +200,16 @@ class Libp2pNetwork implements Network {
     try {
       this.#libp2p = await createHost(this.#input, peerId => this.#penalties.isBanned(peerId))
       const host = this.#libp2p
-      await host.handle(protocolIds.hello, (stream, connection) => void this.#answerHello(stream, connection), { maxInboundStreams: 2 })
-      await host.handle(protocolIds.feed, (stream, connection) => void this.#readFeed(stream, connection), { maxInboundStreams: 2 })
+      await host.handle(protocolIds.hello, (stream, connection) => void this.#answerHello(stream, connection), {
+        maxInboundStreams: 2
+      })
+      await host.handle(protocolIds.feed, (stream, connection) => void this.#readFeed(stream, connection), {
+        maxInboundStreams: 2
+      })
       for (const { protocol, handler } of this.#serving) {
-        await host.handle(protocol, (stream, connection) => void this.#answer(stream, connection, handler), { maxInboundStreams: networkLimits.inboundStreamsPerPeerMax })
+        await host.handle(protocol, (stream, connection) => void this.#answer(stream, connection, handler), {
+          maxInboundStreams: networkLimits.inboundStreamsPerPeerMax
+        })
       }
       host.addEventListener('connection:open', event => {
         if (event.detail.direction === 'outbound') void this.#sayHello(event.detail)
@@ -222,7 +229,7 @@ class Libp2pNetwork implements Network {
     await this.#libp2p?.stop()
   }
 
-  #host(): Awaited<ReturnType<typeof createHost>> {
+  #host(): Host {
     if (this.#libp2p === undefined) throw new Error('the network is not started')
     return this.#libp2p
   }
@@ -240,7 +247,9 @@ class Libp2pNetwork implements Network {
   }
 
   #ownHello(refusal: string): Hello {
-    const addresses = [...this.#admitted.values()].slice(0, 16).filter(({ connection }) => connection.direction === 'outbound')
+    const addresses = [...this.#admitted.values()]
+      .slice(0, 16)
+      .filter(({ connection }) => connection.direction === 'outbound')
     return {
       genesis: this.#input.genesis,
       version: this.#input.version,
@@ -251,7 +260,9 @@ class Libp2pNetwork implements Network {
   }
 
   #refusalOf(hello: Hello): string {
-    return hello.genesis === this.#input.genesis ? '' : `another genesis: yours is ${hello.genesis}, ours is ${this.#input.genesis}`
+    return hello.genesis === this.#input.genesis
+      ? ''
+      : `another genesis: yours is ${hello.genesis}, ours is ${this.#input.genesis}`
   }
 
   async #sayHello(connection: Connection): Promise<void> {
@@ -271,7 +282,8 @@ class Libp2pNetwork implements Network {
   async #answerHello(stream: Stream, connection: Connection): Promise<void> {
     try {
       const hello = decodeHello(await readFrame(stream, networkLimits.helloBytesMax))
-      const isFull = this.#admitted.size >= this.#input.peersMax && !this.#admitted.has(connection.remotePeer.toString())
+      const isFull =
+        this.#admitted.size >= this.#input.peersMax && !this.#admitted.has(connection.remotePeer.toString())
       const refusal = this.#refusalOf(hello) || (isFull ? 'no room for another peer' : '')
       if (refusal === '') this.#judge(connection, hello)
       await writeFrame(stream, encodeHello(this.#ownHello(refusal)))
@@ -288,7 +300,14 @@ class Libp2pNetwork implements Network {
     const foreign = this.#refusalOf(hello)
     this.#noteAnswer(peerId, foreign === '')
     if (foreign !== '') {
-      this.#input.logger.warn({ peerId, theirGenesis: /^[a-z0-9]{1,80}$/.test(hello.genesis) ? hello.genesis : 'unreadable', ourGenesis: this.#input.genesis }, 'peer refused: it belongs to another genesis')
+      this.#input.logger.warn(
+        {
+          peerId,
+          theirGenesis: /^[a-z0-9]{1,80}$/.test(hello.genesis) ? hello.genesis : 'unreadable',
+          ourGenesis: this.#input.genesis
+        },
+        'peer refused: it belongs to another genesis'
+      )
       this.#penalties.ban(peerId)
       void this.#disconnect(peerId)
       return
@@ -311,7 +330,11 @@ class Libp2pNetwork implements Network {
     this.#answers.set(peerId, agrees)
     if (this.#answers.size > networkLimits.knownPeersMax) this.#answers.delete(this.#answers.keys().next().value!)
     const now = this.agreement()
-    if (now.alarm && !before) this.#input.logger.warn({ asked: now.asked, agree: now.agree }, 'Genesis Pact alarm: fewer than 75% of the peers asked share our genesis')
+    if (now.alarm && !before)
+      this.#input.logger.warn(
+        { asked: now.asked, agree: now.agree },
+        'Genesis Pact alarm: fewer than 75% of the peers asked share our genesis'
+      )
   }
 
   #gone(peerId: PeerId): void {
@@ -339,7 +362,11 @@ class Libp2pNetwork implements Network {
     return false
   }
 
-  async #answer(stream: Stream, connection: Connection, handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+  async #answer(
+    stream: Stream,
+    connection: Connection,
+    handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array>
+  ): Promise<void> {
     const peerId = connection.remotePeer.toString()
     try {
       if (!(await this.#isAdmitted(peerId))) throw new Error('not admitted')
@@ -365,47 +392,7 @@ class Libp2pNetwork implements Network {
   }
 }
 
-async function createHost(input: NetworkInput, isBanned: (peerId: string) => boolean) {
-  return createLibp2p({
-    start: false,
-    privateKey: await privateKeyOfSecret(input.secret),
-    addresses: { listen: [...input.listen], announce: [...input.announce] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionManager: { maxConnections: input.peersMax + 16, reconnectRetries: 0, inboundConnectionThreshold: 50 },
-    connectionMonitor: { pingInterval: 30_000 },
-    connectionGater: {
-      denyInboundEncryptedConnection: peerId => isBanned(peerId.toString()),
-      denyDialPeer: peerId => isBanned(peerId.toString()),
-      // The default refuses private addresses; home networks and networks on one machine are what people run.
-      denyDialMultiaddr: () => false
-    },
-    nodeInfo: { name: 'blyan-node', version: input.version },
-    services: {
-      identify: identify(),
-      ping: ping(),
-      pubsub: gossipsub({
-        globalSignaturePolicy: StrictNoSign,
-        emitSelf: false,
-        fallbackToFloodsub: false,
-        doPX: false,
-        allowPublishToZeroTopicPeers: true,
-        msgIdFn: message => sha256(message.data),
-        maxInboundDataLength: 4 * networkLimits.gossipBytesMax
-      })
-    }
-  })
-}
-
 function withPeerId(address: Multiaddr, peerId: PeerId): string {
   const text = address.toString()
   return text.includes('/p2p/') ? text : `${text}/p2p/${peerId.toString()}`
-}
-
-function listenError(error: unknown, listen: readonly string[]): unknown {
-  const text = error instanceof Error ? `${error.message} ${String((error as { cause?: unknown }).cause ?? '')} ${JSON.stringify((error as { errors?: unknown }).errors ?? '')}` : String(error)
-  return /EADDRINUSE|EACCES|EADDRNOTAVAIL|could not listen|UnsupportedListen|No .*listen/i.test(text)
-    ? new BlyanError('LISTEN_ADDRESS_TAKEN', { addresses: listen.join(', ') }, { cause: error })
-    : error
 }

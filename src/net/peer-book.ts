@@ -31,7 +31,8 @@ export class PenaltyBook {
     let entry = this.#entries.get(peerId)
     if (entry === undefined) {
       if (this.#entries.size >= networkLimits.knownPeersMax) this.#entries.delete(this.#entries.keys().next().value!)
-      this.#entries.set(peerId, (entry = { points: 0, atMs: 0, bannedUntilMs: 0 }))
+      entry = { points: 0, atMs: 0, bannedUntilMs: 0 }
+      this.#entries.set(peerId, entry)
     }
     return entry
   }
@@ -67,7 +68,8 @@ export class Dialer {
   }
 
   lost(peerId: string): void {
-    for (const target of this.#targets.values()) if (peerIdOf(target.address) === peerId) this.#again(target, networkLimits.redialMsMin)
+    for (const target of this.#targets.values())
+      if (peerIdOf(target.address) === peerId) this.#again(target, networkLimits.redialMsMin)
   }
 
   start(): void {

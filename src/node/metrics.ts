@@ -25,7 +25,12 @@ class PrometheusMetrics implements NodeMetrics {
       buckets: [0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1, 2, 5],
       registers: [this.#registry]
     })
-    this.#lastRound = new Gauge({ name: 'blyan_validator_last_round', help: 'Newest round seen of a validator', labelNames: ['validator'], registers: [this.#registry] })
+    this.#lastRound = new Gauge({
+      name: 'blyan_validator_last_round',
+      help: 'Newest round seen of a validator',
+      labelNames: ['validator'],
+      registers: [this.#registry]
+    })
   }
 
   observeFinality(elapsedMs: number): void {
@@ -50,14 +55,21 @@ class PrometheusMetrics implements NodeMetrics {
     this.#set('blyan_graph_vertices', 'Vertices in memory', memory.vertices)
     this.#set('blyan_graph_suspended', 'Vertices that wait for ancestors', memory.suspended)
     this.#set('blyan_graph_wanted', 'Vertices being fetched', memory.wanted)
-    this.#set('blyan_genesis_pact_alarm', 'Fewer than 75% of the peers asked share our genesis', status.genesisPact.alarm ? 1 : 0)
+    this.#set(
+      'blyan_genesis_pact_alarm',
+      'Fewer than 75% of the peers asked share our genesis',
+      status.genesisPact.alarm ? 1 : 0
+    )
     for (const member of quorum.members) this.#lastRound.set({ validator: member.name }, member.lastRound)
     return this.#registry.metrics()
   }
 
   #set(name: string, help: string, value: number): void {
     let gauge = this.#gauges.get(name)
-    if (gauge === undefined) this.#gauges.set(name, (gauge = new Gauge({ name, help, registers: [this.#registry] })))
+    if (gauge === undefined) {
+      gauge = new Gauge({ name, help, registers: [this.#registry] })
+      this.#gauges.set(name, gauge)
+    }
     gauge.set(value)
   }
 }

@@ -1,7 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
-import path from 'node:path'
 import { hexToBytes, publicKeyToText } from '../codec/index.ts'
-import { faultsTolerated, promiseOf } from '../consensus/index.ts'
 import { eventId, verifyChains } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import type {
@@ -14,7 +11,6 @@ import type {
   EventLine,
   EventView,
   ExpertView,
-  NodeState,
   NodeStatus,
   Page,
   PeerView,
@@ -26,76 +22,28 @@ import type {
   TensorView,
   Wait
 } from './blyan-node.ts'
-import { freeBytesOf } from './data-folder.ts'
 import { digestOfEventId } from './event-service.ts'
-import type { NodeParts } from './start-node.ts'
+import type { NodeParts } from './node-parts.ts'
+import { StatusReader } from './node-status.ts'
 import { blockView, checkpointView, eventLine, eventView, expertView, tensorView } from './views.ts'
 
 const streamQueueMax = 10_000
-const diskMeasureEveryMs = 30_000
-const tipsShownMax = 64
 
 /** A node that runs: answers from its parts, holds no state of its own but what it measured last. */
 export class RunningNode implements BlyanNode {
   readonly #parts: NodeParts
   readonly #close: () => Promise<void>
-  readonly #startedAt = new Date().toISOString()
-  #usedBytes = 0
-  #usedMeasuredAtMs = Number.NEGATIVE_INFINITY
+  readonly #status: StatusReader
   #stopping: Promise<void> | undefined
-  #sync = { atMs: 0, commits: 0, perSecond: 0 }
 
   constructor(parts: NodeParts, close: () => Promise<void>) {
     this.#parts = parts
     this.#close = close
+    this.#status = new StatusReader(parts, () => this.#stopping !== undefined)
   }
 
-  async status(): Promise<NodeStatus> {
-    const { input, genesis, network, chains, quorum, events, model } = this.#parts
-    const view = quorum.view()
-    const state = this.#state()
-    const committee = genesis.committee
-    const last = await chains.checkpoint(chains.certifiedSequence)
-    const shown = last === undefined ? undefined : checkpointView(last, committee)
-    const heads = { A: chains.head('A'), C: chains.head('C'), D: chains.head('D') }
-    const head = (chain: 'A' | 'C' | 'D') => ({ height: heads[chain].height, head: heads[chain].head?.toString() ?? null })
-    const account = publicKeyToText(input.keys.account.publicKey)
-    return {
-      schema: 'blyan.status/1',
-      version: input.version,
-      network: genesis.file.network,
-      genesis: genesis.cid,
-      nodeId: network.peerId,
-      roles: [...input.config.node.roles],
-      state,
-      quorum: {
-        validators: committee.validators.length,
-        connected: view.connectedValidators,
-        needed: committee.quorumWeight,
-        faultsTolerated: faultsTolerated(committee),
-        epoch: committee.epoch,
-        round: view.round,
-        finalRound: view.finalRound,
-        commits: view.commits,
-        promise: promiseOf(committee),
-        members: committee.validators.map((validator, author) => ({ id: publicKeyToText(validator.publicKey), name: validator.name, origin: validator.origin, region: validator.region, ...view.members[author]! }))
-      },
-      events: { pending: events.pendingCount, final: chains.eventCount },
-      checkpoint: { sequence: shown?.sequence ?? 0, digest: shown?.digest ?? null, signers: shown?.signers.length ?? 0, stateRoot: shown?.stateRoot ?? null },
-      chains: { A: head('A'), B: { blocks: chains.head('B').height, tips: chains.tips(tipsShownMax) }, C: head('C'), D: head('D') },
-      peers: network.peers().length,
-      stake: String(chains.stateValue(`stake/${account}`) ?? '0'),
-      disk: { usedBytes: await this.#measureUsedBytes(), freeBytes: await freeBytesOf(input.dataFolder.paths.root) },
-      device: model.device,
-      sync: this.#syncRate(view.syncing),
-      genesisPact: network.agreement(),
-      alarms: this.#alarms(),
-      account,
-      addresses: network.addresses(),
-      dataFolder: input.dataFolder.paths.root,
-      startedAt: this.#startedAt,
-      nextStep: this.#nextStep(state)
-    }
+  status(): Promise<NodeStatus> {
+    return this.#status.read()
   }
 
   peers(): PeerView[] {
@@ -118,16 +66,7 @@ export class RunningNode implements BlyanNode {
   }
 
   notReadyReasons(): string[] {
-    const { quorum, genesis } = this.#parts
-    const view = quorum.view()
-    const reasons: string[] = []
-    if (this.#stopping !== undefined) reasons.push('stopping')
-    if (view.divergence !== undefined) reasons.push(view.divergence)
-    if (view.syncing !== undefined) reasons.push(`catching up: commit ${view.syncing.commitIndex} of ${view.syncing.targetCommitIndex}`)
-    // What counts is who can vote together: a follower needs one of them to hear from.
-    const needed = this.#parts.validator === undefined ? 1 : genesis.committee.quorumWeight
-    if (view.connectedValidators < needed) reasons.push(`${view.connectedValidators} of ${genesis.committee.validators.length} validators connected, ${needed} needed`)
-    return reasons
+    return this.#status.notReadyReasons()
   }
 
   async metrics(): Promise<string> {
@@ -144,9 +83,17 @@ export class RunningNode implements BlyanNode {
     const found = await chains.event(digest)
     const event = found?.event ?? events.pending(digest)
     if (event === undefined) throw new BlyanError('EVENT_UNKNOWN', { eventId: id })
-    const witnesses = found === undefined ? { prepared: [], committed: [] } : await quorum.witnesses(found.record.vertexDigest)
-    const names = (authors: readonly number[]): string[] => authors.map(author => publicKeyToText(genesis.committee.validators[author]!.publicKey))
-    return eventView({ event, record: found?.record, handlers, prepared: names(witnesses.prepared), committed: names(witnesses.committed) })
+    const witnesses =
+      found === undefined ? { prepared: [], committed: [] } : await quorum.witnesses(found.record.vertexDigest)
+    const names = (authors: readonly number[]): string[] =>
+      authors.map(author => publicKeyToText(genesis.committee.validators[author]!.publicKey))
+    return eventView({
+      event,
+      record: found?.record,
+      handlers,
+      prepared: names(witnesses.prepared),
+      committed: names(witnesses.committed)
+    })
   }
 
   async *listEvents({ from, limit }: Page): AsyncIterable<EventLine> {
@@ -156,7 +103,11 @@ export class RunningNode implements BlyanNode {
   eventProof(id: string): Promise<Uint8Array> {
     return this.#parts.chains.proof(digestOfEventId(id)).catch(error => {
       // The chains know digests; people know ids.
-      if (error instanceof BlyanError && 'eventId' in error.payload) throw new BlyanError(error.code, { ...error.payload, eventId: eventId(hexToBytes(digestOfEventId(id))!).toString() })
+      if (error instanceof BlyanError && 'eventId' in error.payload)
+        throw new BlyanError(error.code, {
+          ...error.payload,
+          eventId: eventId(hexToBytes(digestOfEventId(id))!).toString()
+        })
       throw error
     })
   }
@@ -191,10 +142,16 @@ export class RunningNode implements BlyanNode {
   async putTensor(input: { format: TensorFormat; name: string; bytes: AsyncIterable<Uint8Array> }): Promise<TensorPut> {
     await this.#parts.input.dataFolder.requireFreeBytes(this.#parts.input.config.storage.minimumFreeBytes)
     const stored = await this.#parts.tensors.putStream(input)
-    return { ...stored, tensors: stored.tensors.map(({ name, cid, dtype, shape, sizeBytes }) => ({ name, cid, dtype, shape, sizeBytes })) }
+    return {
+      ...stored,
+      tensors: stored.tensors.map(({ name, cid, dtype, shape, sizeBytes }) => ({ name, cid, dtype, shape, sizeBytes }))
+    }
   }
 
-  async exportTensor(cid: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<{ format: TensorFormat; fileName: string; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }> {
+  async exportTensor(
+    cid: string,
+    options: { timeoutMs: number; signal?: AbortSignal }
+  ): Promise<{ format: TensorFormat; fileName: string; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }> {
     await this.#parts.tensors.fetch(cid, options)
     return this.#parts.tensors.export(cid)
   }
@@ -210,7 +167,9 @@ export class RunningNode implements BlyanNode {
     return { ...tensorView(found.tensors[0]!), cid: found.cid }
   }
 
-  async verifyTensor(cid: string): Promise<{ readonly valid: boolean; readonly reason: string | null; readonly leavesChecked: number }> {
+  async verifyTensor(
+    cid: string
+  ): Promise<{ readonly valid: boolean; readonly reason: string | null; readonly leavesChecked: number }> {
     const { valid, reason, leavesChecked } = await this.#parts.tensors.verify(cid)
     return { valid, reason: reason ?? null, leavesChecked }
   }
@@ -232,7 +191,10 @@ export class RunningNode implements BlyanNode {
     const part = chains.parts.newest(name)
     if (part === undefined) throw new BlyanError('PART_UNKNOWN_ON_CHAIN', { name })
     const history = chains.parts.history(name)
-    return { ...expertView(part, history.length, tensors.info(part.tensor) !== undefined), history: history.map(version => version.block) }
+    return {
+      ...expertView(part, history.length, tensors.info(part.tensor) !== undefined),
+      history: history.map(version => version.block)
+    }
   }
 
   evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult> {
@@ -240,17 +202,34 @@ export class RunningNode implements BlyanNode {
     return this.#parts.model.evaluate(input)
   }
 
-  generate(input: { prompt: Uint8Array; tokensMax: number; temperature: number; seed: number; signal?: AbortSignal }): AsyncIterable<Uint8Array> {
+  generate(input: {
+    prompt: Uint8Array
+    tokensMax: number
+    temperature: number
+    seed: number
+    signal?: AbortSignal
+  }): AsyncIterable<Uint8Array> {
     this.#requireExperts()
     return this.#parts.model.generate(input)
   }
 
-  async *stream({ statusEveryMs, signal }: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage> {
+  async *stream({
+    statusEveryMs,
+    signal
+  }: {
+    statusEveryMs: number
+    signal: AbortSignal
+  }): AsyncIterable<StreamMessage> {
     const queue: EventLine[] = []
     let wake = Promise.withResolvers<void>()
     const stop = this.#parts.chains.onFinal(({ event, sequence }) => {
       if (queue.length >= streamQueueMax) return
-      queue.push({ sequence, eventId: eventId(hexToBytes(event.digest)!).toString(), type: event.envelope.type, author: publicKeyToText(event.envelope.author) })
+      queue.push({
+        sequence,
+        eventId: eventId(hexToBytes(event.digest)!).toString(),
+        type: event.envelope.type,
+        author: publicKeyToText(event.envelope.author)
+      })
       wake.resolve()
     })
     const onAbort = (): void => wake.resolve()
@@ -283,57 +262,7 @@ export class RunningNode implements BlyanNode {
     return this.#stopping
   }
 
-  #state(): NodeState {
-    if (this.#stopping !== undefined) return 'stopping'
-    const view = this.#parts.quorum.view()
-    if (view.divergence !== undefined) return 'degraded'
-    if (view.syncing !== undefined) return 'syncing'
-    return this.notReadyReasons().length === 0 ? 'ready' : view.commits === 0 ? 'starting' : 'degraded'
-  }
-
-  #alarms(): string[] {
-    const alarms: string[] = []
-    const { divergence } = this.#parts.quorum.view()
-    if (divergence !== undefined) alarms.push(divergence)
-    if (this.#parts.network.agreement().alarm) alarms.push('fewer than 75% of the peers asked share our genesis')
-    return alarms
-  }
-
-  #nextStep(state: NodeState): string | null {
-    if (state === 'ready') return null
-    const reasons = this.notReadyReasons()
-    if (state === 'degraded' && this.#alarms().length > 0) return 'run "blyan-node chain verify" and compare this node with others before you trust it'
-    if (state === 'syncing') return 'wait: the node is fetching what it missed'
-    return reasons.length === 0 ? null : `${reasons[0]}: check network.peers and the other nodes`
-  }
-
-  #syncRate(syncing: { readonly commitIndex: number; readonly targetCommitIndex: number } | undefined): NodeStatus['sync'] {
-    if (syncing === undefined) return null
-    const nowMs = performance.now()
-    const elapsedMs = nowMs - this.#sync.atMs
-    if (elapsedMs > 500) this.#sync = { atMs: nowMs, commits: syncing.commitIndex, perSecond: Math.max(0, Math.round(((syncing.commitIndex - this.#sync.commits) * 1000) / elapsedMs)) }
-    return { commit: syncing.commitIndex, targetCommit: syncing.targetCommitIndex, commitsPerSecond: this.#sync.perSecond }
-  }
-
-  async #measureUsedBytes(): Promise<number> {
-    if (performance.now() - this.#usedMeasuredAtMs > diskMeasureEveryMs) {
-      this.#usedMeasuredAtMs = performance.now()
-      this.#usedBytes = await sizeOfFolder(this.#parts.input.dataFolder.paths.root)
-    }
-    return this.#usedBytes
-  }
-
   #requireExperts(): void {
     if (!this.#parts.input.config.experts.enabled) throw new BlyanError('EXPERTS_DISABLED')
   }
-}
-
-async function sizeOfFolder(folder: string): Promise<number> {
-  let sizeBytes = 0
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])) {
-    if (!entry.isFile()) continue
-    // Files come and go while LevelDB works.
-    sizeBytes += (await stat(path.join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size
-  }
-  return sizeBytes
 }

@@ -1,40 +1,31 @@
 import { bytesEqual, publicKeyToText } from '../codec/index.ts'
-import { createQuorum, createVertexStore, openSigner, type Quorum } from '../consensus/index.ts'
-import { type Chains, datasetHandler, type Genesis, HandlerRegistry, modelHandler, noteHandler, openChains, parseGenesis, partHandler } from '../dag/index.ts'
+import { createQuorum, createVertexStore, openSigner } from '../consensus/index.ts'
+import {
+  datasetHandler,
+  type Genesis,
+  HandlerRegistry,
+  modelHandler,
+  noteHandler,
+  openChains,
+  parseGenesis,
+  partHandler
+} from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { transferHandler } from '../ledger/index.ts'
-import { createNetwork, type Network } from '../net/index.ts'
-import { createIpfs, type Database, type Ipfs, openDatabase, openReferenceBlockstore, type ReferenceBlockstore } from '../storage/index.ts'
-import { createTensorStore, type TensorStore } from '../tiles/index.ts'
+import { createNetwork } from '../net/index.ts'
+import { createIpfs, openDatabase, openReferenceBlockstore } from '../storage/index.ts'
+import { createTensorStore } from '../tiles/index.ts'
 import { chainBlockSource } from './block-source.ts'
 import type { BlyanNode } from './blyan-node.ts'
 import { readSmallFile } from './durable-file.ts'
-import { createEventService, type EventService } from './event-service.ts'
+import { createEventService } from './event-service.ts'
 import { pactDigest } from './genesis-pact.ts'
-import { createMetrics, type NodeMetrics } from './metrics.ts'
-import { createModelService, type ModelService } from './model-service.ts'
+import { createMetrics } from './metrics.ts'
+import { createModelService } from './model-service.ts'
 import { RunningNode } from './running-node.ts'
 import type { StartNodeInput } from './start-input.ts'
 
 const genesisFileBytesMax = 64 * 1024 * 1024
-
-/** The rooms of one node, wired. */
-export type NodeParts = {
-  readonly input: StartNodeInput
-  readonly genesis: Genesis
-  readonly handlers: HandlerRegistry
-  readonly database: Database
-  readonly blockstore: ReferenceBlockstore
-  readonly network: Network
-  readonly chains: Chains
-  readonly quorum: Quorum
-  readonly ipfs: Ipfs
-  readonly tensors: TensorStore
-  readonly events: EventService
-  readonly model: ModelService
-  readonly metrics: NodeMetrics
-  readonly validator: number | undefined
-}
 
 /**
  * Opens everything in order and starts it; what was opened is closed again when a later part fails.
@@ -46,17 +37,29 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
   const closers: (() => Promise<unknown>)[] = []
   const fatal = (error: unknown): void => {
     if (input.onFatal !== undefined) input.onFatal(error)
-    else queueMicrotask(() => { throw error })
+    else
+      queueMicrotask(() => {
+        throw error
+      })
   }
   try {
     await dataFolder.requireFreeBytes(config.storage.minimumFreeBytes)
     const genesis = await readGenesis(paths.root, config.network.genesisFile)
     const validator = validatorIndex(genesis, input)
-    const handlers = new HandlerRegistry([noteHandler, modelHandler, ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler), datasetHandler, transferHandler])
+    const handlers = new HandlerRegistry([
+      noteHandler,
+      modelHandler,
+      ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler),
+      datasetHandler,
+      transferHandler
+    ])
 
     const database = await openDatabase(paths.databaseFolder)
     closers.push(() => database.close())
-    const blockstore = await openReferenceBlockstore({ blocksFolder: paths.blocksFolder, tensorsFolder: paths.tensorsFolder })
+    const blockstore = await openReferenceBlockstore({
+      blocksFolder: paths.blocksFolder,
+      tensorsFolder: paths.tensorsFolder
+    })
     closers.push(() => blockstore.close())
     const chains = await openChains({ genesis, handlers, database, vertices: createVertexStore(database) })
     blockstore.attachSource(chainBlockSource(chains))
@@ -77,14 +80,27 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       genesisDigest: genesis.digest,
       genesisTimeMs: genesis.timeMs,
       parameters: genesis.parameters,
-      self: validator === undefined ? undefined : { index: validator, signer: openSigner({ key: keys.validator!, file: paths.signerStateFile }) },
+      self:
+        validator === undefined
+          ? undefined
+          : { index: validator, signer: openSigner({ key: keys.validator!, file: paths.signerStateFile }) },
       network,
       database,
       execution: chains,
       logger: logger.component('quorum'),
       onFatal: fatal
     })
-    const events = createEventService({ genesis, handlers, chains, quorum, network, validator, account: keys.account, region: config.node.region, origin: config.node.origin })
+    const events = createEventService({
+      genesis,
+      handlers,
+      chains,
+      quorum,
+      network,
+      validator,
+      account: keys.account,
+      region: config.node.region,
+      origin: config.node.origin
+    })
     await quorum.start()
     closers.push(() => quorum.stop())
     await network.start()
@@ -95,15 +111,25 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
     closers.push(() => ipfs.stop())
     const tensors = await createTensorStore({ blockstore, fetchBlock: (cid, options) => ipfs.fetchBlock(cid, options) })
     closers.push(() => tensors.close())
-    const model = createModelService({ genesis, parts: chains.parts, tensors, tensorFolder: paths.tensorsFolder, settings: config.experts, logger: logger.component('experts') })
+    const model = createModelService({
+      genesis,
+      parts: chains.parts,
+      tensors,
+      tensorFolder: paths.tensorsFolder,
+      settings: config.experts,
+      logger: logger.component('experts')
+    })
     closers.push(() => model.stop())
     events.start()
     const metrics = createMetrics()
     events.onFinalityMs(elapsedMs => metrics.observeFinality(elapsedMs))
-    return new RunningNode({ input, genesis, handlers, database, blockstore, network, chains, quorum, ipfs, tensors, events, model, metrics, validator }, async () => {
-      events.stop()
-      await closeAll(closers)
-    })
+    return new RunningNode(
+      { input, genesis, handlers, network, chains, quorum, tensors, events, model, metrics, validator },
+      async () => {
+        events.stop()
+        await closeAll(closers)
+      }
+    )
   } catch (error) {
     await closeAll(closers).catch(() => {})
     throw error
@@ -128,7 +154,8 @@ async function readGenesis(root: string, name: string): Promise<Genesis> {
   if (text === null) throw new BlyanError('GENESIS_MISSING', { path: file, dataFolder: root })
   const genesis = parseGenesis(text)
   const ours = await pactDigest()
-  if (genesis.file.pact !== ours) throw new BlyanError('GENESIS_PACT_DIFFERS', { ours: ours.slice(0, 16), theirs: genesis.file.pact.slice(0, 16) })
+  if (genesis.file.pact !== ours)
+    throw new BlyanError('GENESIS_PACT_DIFFERS', { ours: ours.slice(0, 16), theirs: genesis.file.pact.slice(0, 16) })
   return genesis
 }
 
@@ -136,7 +163,13 @@ async function readGenesis(root: string, name: string): Promise<Genesis> {
 function validatorIndex(genesis: Genesis, { config, keys }: StartNodeInput): number | undefined {
   if (!config.node.roles.includes('validator')) return undefined
   const { validator } = keys
-  const index = validator === null ? -1 : genesis.committee.validators.findIndex(one => bytesEqual(one.publicKey, validator.publicKey))
-  if (index === -1) throw new BlyanError('VALIDATOR_KEY_FOREIGN', { key: validator === null ? 'none' : publicKeyToText(validator.publicKey) })
+  const index =
+    validator === null
+      ? -1
+      : genesis.committee.validators.findIndex(one => bytesEqual(one.publicKey, validator.publicKey))
+  if (index === -1)
+    throw new BlyanError('VALIDATOR_KEY_FOREIGN', {
+      key: validator === null ? 'none' : publicKeyToText(validator.publicKey)
+    })
   return index
 }

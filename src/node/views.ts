@@ -1,6 +1,17 @@
 import { bytesToHex, cidOfDigest, hexToBytes, publicKeyToText } from '../codec/index.ts'
 import type { Committee } from '../consensus/index.ts'
-import { type Block, type ChainId, chainIds, type Checkpoint, checkpointDigest, eventId, type FinalEvent, type HandlerRegistry, type PartVersion, type SignedEvent } from '../dag/index.ts'
+import {
+  type Block,
+  type ChainId,
+  type Checkpoint,
+  chainIds,
+  checkpointDigest,
+  eventId,
+  type FinalEvent,
+  type HandlerRegistry,
+  type PartVersion,
+  type SignedEvent
+} from '../dag/index.ts'
 import type { TensorInfo } from '../tiles/index.ts'
 import type { BlockView, CheckpointView, EventLine, EventView, ExpertView, TensorView } from './blyan-node.ts'
 
@@ -23,7 +34,12 @@ export function blockView(block: Block): BlockView {
 }
 
 export function eventLine({ record, event }: FinalEvent): EventLine {
-  return { sequence: record.sequence, eventId: idOf(event), type: event.envelope.type, author: publicKeyToText(event.envelope.author) }
+  return {
+    sequence: record.sequence,
+    eventId: idOf(event),
+    type: event.envelope.type,
+    author: publicKeyToText(event.envelope.author)
+  }
 }
 
 export function eventView(input: {
@@ -60,7 +76,10 @@ export function eventView(input: {
   }
 }
 
-export function checkpointView(input: { bytes: Uint8Array; checkpoint: Checkpoint; votes: readonly { author: number }[] }, committee: Committee): CheckpointView {
+export function checkpointView(
+  input: { bytes: Uint8Array; checkpoint: Checkpoint; votes: readonly { author: number }[] },
+  committee: Committee
+): CheckpointView {
   const { checkpoint } = input
   return {
     sequence: checkpoint.sequence,
@@ -88,7 +107,16 @@ export function tensorView(info: TensorInfo): TensorView {
 }
 
 export function expertView(part: PartVersion, versions: number, local: boolean): ExpertView {
-  return { name: part.name, blockType: part.blockType, layer: part.layer, block: part.block, tensor: part.tensor, shape: part.shape, versions, local }
+  return {
+    name: part.name,
+    blockType: part.blockType,
+    layer: part.layer,
+    block: part.block,
+    tensor: part.tensor,
+    shape: part.shape,
+    versions,
+    local
+  }
 }
 
 function idOf(event: SignedEvent): string {
@@ -102,4 +130,3 @@ function describePayload(event: SignedEvent, handlers: HandlerRegistry): unknown
     return null
   }
 }
-

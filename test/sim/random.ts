@@ -24,5 +24,10 @@ export function createRandom(seed: number): Random {
   }
   for (let i = 0; i < 16; i++) next()
   const integer = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1))
-  return { next, integer, chance: probability => next() < probability, pick: list => list[integer(0, list.length - 1)]! }
+  return {
+    next,
+    integer,
+    chance: probability => next() < probability,
+    pick: list => list[integer(0, list.length - 1)]!
+  }
 }

@@ -2,9 +2,12 @@
 import { parseArgs } from 'node:util'
 import { simulate } from './simulation.ts'
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '500' }, from: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '500' }, from: { type: 'string', default: '1' } }
+})
 const startedAtMs = performance.now()
 const injected: Record<string, number> = {}
+const failuresShownMax = 10
 let failures = 0
 let commits = 0
 let events = 0
@@ -16,8 +19,16 @@ for (let seed = Number(values.from); seed < Number(values.from) + Number(values.
   simulatedMs += result.simulatedMs
   for (const [what, count] of Object.entries(result.injected)) injected[what] = (injected[what] ?? 0) + count
   if (result.verdict === 'pass') continue
-  failures++
+  if (++failures > failuresShownMax) continue
   console.log(`seed ${seed}: ${result.verdict} with ${result.validators} validators: ${result.detail}`)
 }
-console.table({ seeds: Number(values.seeds), failures, commits, events, simulatedSeconds: Math.round(simulatedMs / 1000), realSeconds: Math.round((performance.now() - startedAtMs) / 1000), ...injected })
+console.table({
+  seeds: Number(values.seeds),
+  failures,
+  commits,
+  events,
+  simulatedSeconds: Math.round(simulatedMs / 1000),
+  realSeconds: Math.round((performance.now() - startedAtMs) / 1000),
+  ...injected
+})
 process.exitCode = failures === 0 ? 0 : 1

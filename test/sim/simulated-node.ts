@@ -1,14 +1,25 @@
 import { createHash } from 'node:crypto'
-import type { Committee, ConsensusParameters, Vertex } from '../../src/consensus/index.ts'
 import { isCheckpointDue } from '../../src/consensus/core/checkpoint-cadence.ts'
 import { type Commit, commitDigest } from '../../src/consensus/core/commit.ts'
-import { type Effect, genesisPoint, Replica, type Restored } from '../../src/consensus/core/replica.ts'
-import { emptyFloor, maySignCheckpoint, maySignVertex, type SignerFloor } from '../../src/consensus/core/signer-floor.ts'
+import { genesisPoint, Replica } from '../../src/consensus/core/replica.ts'
+import type { Effect, Restored } from '../../src/consensus/core/replica-types.ts'
+import {
+  emptyFloor,
+  maySignCheckpoint,
+  maySignVertex,
+  type SignerFloor
+} from '../../src/consensus/core/signer-floor.ts'
 import { eventsOfBody } from '../../src/consensus/core/vertex.ts'
 import type { CertifiedCheckpoint } from '../../src/consensus/core/votes.ts'
+import type { Committee, ConsensusParameters, Vertex } from '../../src/consensus/index.ts'
 
 export type Executed = { readonly commit: Commit; readonly bytes: Uint8Array; readonly digest: string }
-type Checkpoint = { readonly sequence: number; readonly digest: string; readonly commitIndex: number; readonly commitDigest: string }
+type Checkpoint = {
+  readonly sequence: number
+  readonly digest: string
+  readonly commitIndex: number
+  readonly commitDigest: string
+}
 
 /** One write; the journal up to the last sync survives a crash, and any prefix beyond may. */
 type Write = (disk: Disk) => void
@@ -50,7 +61,13 @@ export class SimulatedNode {
   #replica: Replica | undefined
   #life = 0
 
-  constructor(input: { index: number; committee: Committee; parameters: ConsensusParameters; genesisDigest: Uint8Array; world: SimulatedWorld }) {
+  constructor(input: {
+    index: number
+    committee: Committee
+    parameters: ConsensusParameters
+    genesisDigest: Uint8Array
+    world: SimulatedWorld
+  }) {
     this.index = input.index
     this.#committee = input.committee
     this.#parameters = input.parameters
@@ -125,7 +142,8 @@ export class SimulatedNode {
 
   certifiedCommitIndex(): number {
     let best = 0
-    for (const sequence of this.disk.certificates.keys()) best = Math.max(best, this.disk.checkpoints.get(sequence)?.commitIndex ?? 0)
+    for (const sequence of this.disk.certificates.keys())
+      best = Math.max(best, this.disk.checkpoints.get(sequence)?.commitIndex ?? 0)
     return best
   }
 
@@ -134,9 +152,19 @@ export class SimulatedNode {
       return this.#floor.round === 0 ? undefined : { ...this.#nothing(), floorRound: this.#floor.round }
     }
     const last = this.disk.commits.at(-1)
-    const point = last === undefined ? this.#nothing().point : { index: last.commit.index, round: last.commit.round, digest: last.digest, timestampMs: last.commit.timestampMs }
+    const point =
+      last === undefined
+        ? this.#nothing().point
+        : {
+            index: last.commit.index,
+            round: last.commit.round,
+            digest: last.digest,
+            timestampMs: last.commit.timestampMs
+          }
     const gcRound = Math.max(-1, point.round - this.#parameters.gcDepthRounds)
-    const committed = this.disk.commits.filter(entry => entry.commit.round > gcRound).flatMap(entry => entry.commit.vertices.filter(ref => ref.round > gcRound).map(ref => ref.digest))
+    const committed = this.disk.commits
+      .filter(entry => entry.commit.round > gcRound)
+      .flatMap(entry => entry.commit.vertices.filter(ref => ref.round > gcRound).map(ref => ref.digest))
     return {
       point,
       gcRound,
@@ -148,7 +176,14 @@ export class SimulatedNode {
   }
 
   #nothing(): Restored {
-    return { point: genesisPoint(this.#genesisDigest, 0), gcRound: -1, committed: [], vertices: [], floorRound: 0, certifiedSequence: 0 }
+    return {
+      point: genesisPoint(this.#genesisDigest, 0),
+      gcRound: -1,
+      committed: [],
+      vertices: [],
+      floorRound: 0,
+      certifiedSequence: 0
+    }
   }
 
   #write(write: Write, synced: boolean): void {
@@ -157,18 +192,31 @@ export class SimulatedNode {
   }
 
   #drain(): void {
-    for (let effects = this.#replica?.takeEffects() ?? []; effects.length > 0; effects = this.#replica?.takeEffects() ?? []) {
+    for (
+      let effects = this.#replica?.takeEffects() ?? [];
+      effects.length > 0;
+      effects = this.#replica?.takeEffects() ?? []
+    ) {
       for (const effect of effects) this.#perform(effect)
     }
   }
 
   #perform(effect: Effect): void {
-    if (effect.kind === 'store') this.#write(disk => { for (const vertex of effect.vertices) disk.vertices.set(vertex.digest, vertex) }, false)
+    if (effect.kind === 'store')
+      this.#write(disk => {
+        for (const vertex of effect.vertices) disk.vertices.set(vertex.digest, vertex)
+      }, false)
     if (effect.kind === 'sign') this.#sign(effect)
-    if (effect.kind === 'broadcast') for (const peer of this.peers) this.#world.send(this.index, peer, node => node.with(replica => replica.receive(String(this.index), [effect.vertex])))
+    if (effect.kind === 'broadcast')
+      for (const peer of this.peers)
+        this.#world.send(this.index, peer, node =>
+          node.with(replica => replica.receive(String(this.index), [effect.vertex]))
+        )
     if (effect.kind === 'commit') this.#execute(effect)
-    if (effect.kind === 'certified') this.#write(disk => disk.certificates.set(effect.certificate.sequence, effect.certificate), false)
-    if (effect.kind === 'diverged') this.#world.onAlarm(this.index, `checkpoint ${effect.sequence}: ${effect.ours} here, ${effect.theirs} there`)
+    if (effect.kind === 'certified')
+      this.#write(disk => disk.certificates.set(effect.certificate.sequence, effect.certificate), false)
+    if (effect.kind === 'diverged')
+      this.#world.onAlarm(this.index, `checkpoint ${effect.sequence}: ${effect.ours} here, ${effect.theirs} there`)
     if (effect.kind === 'fetchVertices') this.#fetchVertices(effect)
     if (effect.kind === 'fetchCommits') this.#fetchCommits(effect)
   }
@@ -177,7 +225,13 @@ export class SimulatedNode {
 
   #sign(effect: Extract<Effect, { kind: 'sign' }>): void {
     const life = this.#life
-    const vertex: Vertex = { digest: effect.digest, header: effect.header, headerBytes: effect.headerBytes, signature: new Uint8Array(64), body: effect.body }
+    const vertex: Vertex = {
+      digest: effect.digest,
+      header: effect.header,
+      headerBytes: effect.headerBytes,
+      signature: new Uint8Array(64),
+      body: effect.body
+    }
     this.#world.after(this.#world.diskDelayMs(this.index), () => {
       if (this.#life !== life) return
       const verdict = maySignVertex(this.#floor, { epoch: 0, round: effect.header.round, digest: effect.digest })
@@ -192,7 +246,11 @@ export class SimulatedNode {
     })
   }
 
-  #vote(checkpoint: Checkpoint): { sequence: number; digest: string; vote?: { sequence: number; digest: string; signature: Uint8Array } } {
+  #vote(checkpoint: Checkpoint): {
+    sequence: number
+    digest: string
+    vote?: { sequence: number; digest: string; signature: Uint8Array }
+  } {
     const { sequence, digest } = checkpoint
     if (!this.isValidator) return { sequence, digest }
     const verdict = maySignCheckpoint(this.#floor, { sequence, digest })
@@ -210,21 +268,35 @@ export class SimulatedNode {
       disk.log.push(...fresh)
       disk.stateHash = createHash('sha256').update(disk.stateHash).update(fresh.join()).digest('hex')
       disk.commits.push({ commit, bytes: effect.commitBytes, digest: effect.digest })
-      disk.cadence = { commits: disk.cadence.commits + 1, events: disk.cadence.events + fresh.length, lastTimestampMs: disk.cadence.lastTimestampMs }
+      disk.cadence = {
+        commits: disk.cadence.commits + 1,
+        events: disk.cadence.events + fresh.length,
+        lastTimestampMs: disk.cadence.lastTimestampMs
+      }
       if (!isCheckpointDue(disk.cadence, commit.timestampMs, this.#parameters)) return
       const sequence = ++disk.checkpointSequence
       const digest = createHash('sha256').update(`${sequence} ${disk.stateHash} ${effect.digest}`).digest('hex')
       disk.checkpoints.set(sequence, { sequence, digest, commitIndex: commit.index, commitDigest: effect.digest })
       disk.cadence = { commits: 0, events: 0, lastTimestampMs: commit.timestampMs }
     }, false)
-    this.#world.onExecuted(this.index, { commit, bytes: effect.commitBytes, digest: effect.digest }, this.disk.stateHash)
+    this.#world.onExecuted(
+      this.index,
+      { commit, bytes: effect.commitBytes, digest: effect.digest },
+      this.disk.stateHash
+    )
     const checkpoint = this.disk.checkpoints.get(this.disk.checkpointSequence)
     const made = checkpoint?.commitIndex === commit.index ? checkpoint : undefined
     const life = this.#life
     this.#world.after(this.#world.diskDelayMs(this.index), () => {
       if (this.#life !== life) return
       if (made !== undefined) this.#write(() => {}, true)
-      this.with(replica => replica.executed(commit.index, { ordered: ids, eventsSinceCheckpoint: this.disk.cadence.events, ...(made === undefined ? {} : { checkpoint: this.#vote(made) }) }))
+      this.with(replica =>
+        replica.executed(commit.index, {
+          ordered: ids,
+          eventsSinceCheckpoint: this.disk.cadence.events,
+          ...(made === undefined ? {} : { checkpoint: this.#vote(made) })
+        })
+      )
     })
   }
 
@@ -250,7 +322,9 @@ export class SimulatedNode {
   #fetchCommits(effect: Extract<Effect, { kind: 'fetchCommits' }>): void {
     const life = this.#life
     this.#world.send(this.index, Number(effect.peer), node => {
-      const sequence = [...node.disk.certificates.keys()].filter(one => (node.disk.checkpoints.get(one)?.commitIndex ?? 0) >= effect.fromIndex).sort((a, b) => a - b)[0]
+      const sequence = [...node.disk.certificates.keys()]
+        .filter(one => (node.disk.checkpoints.get(one)?.commitIndex ?? 0) >= effect.fromIndex)
+        .sort((a, b) => a - b)[0]
       const checkpoint = sequence === undefined ? undefined : node.disk.checkpoints.get(sequence)
       const certificate = sequence === undefined ? undefined : node.disk.certificates.get(sequence)
       if (checkpoint === undefined || certificate === undefined) return
@@ -265,6 +339,8 @@ export class SimulatedNode {
 
   /** A commit found by hashing its own bytes again: the journal holds what was agreed. */
   verifyCommits(): boolean {
-    return this.disk.commits.every((entry, place) => entry.commit.index === place + 1 && commitDigest(entry.bytes) === entry.digest)
+    return this.disk.commits.every(
+      (entry, place) => entry.commit.index === place + 1 && commitDigest(entry.bytes) === entry.digest
+    )
   }
 }

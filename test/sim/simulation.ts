@@ -1,4 +1,4 @@
-import { createCommittee, type ConsensusParameters, defaultParameters } from '../../src/consensus/index.ts'
+import { type ConsensusParameters, createCommittee, defaultParameters } from '../../src/consensus/index.ts'
 import { createRandom, type Random } from './random.ts'
 import { type Executed, SimulatedNode, type SimulatedWorld } from './simulated-node.ts'
 
@@ -97,11 +97,29 @@ class Simulation implements SimulatedWorld {
     this.#parameters = { ...defaultParameters, ...(plan.isShrunk ? shrunk : { heartbeatMs: 2000 }) }
     this.#committee = createCommittee(
       0,
-      Array.from({ length: plan.validators }, (_, i) => ({ name: `v${i}`, publicKey: Uint8Array.of(i), peerId: String(i), origin: '', region: '', weight: 1 }))
+      Array.from({ length: plan.validators }, (_, i) => ({
+        name: `v${i}`,
+        publicKey: Uint8Array.of(i),
+        peerId: String(i),
+        origin: '',
+        region: '',
+        weight: 1
+      }))
     )
     const genesisDigest = new Uint8Array(32).fill(7)
-    this.#nodes = Array.from({ length: plan.validators + plan.followers }, (_, index) => new SimulatedNode({ index, committee: this.#committee, parameters: this.#parameters, genesisDigest, world: this }))
-    for (const node of this.#nodes) node.peers = this.#nodes.map(other => other.index).filter(index => index !== node.index)
+    this.#nodes = Array.from(
+      { length: plan.validators + plan.followers },
+      (_, index) =>
+        new SimulatedNode({
+          index,
+          committee: this.#committee,
+          parameters: this.#parameters,
+          genesisDigest,
+          world: this
+        })
+    )
+    for (const node of this.#nodes)
+      node.peers = this.#nodes.map(other => other.index).filter(index => index !== node.index)
     this.#drift = this.#nodes.map(() => random.integer(-2000, 2000))
   }
 
@@ -112,7 +130,8 @@ class Simulation implements SimulatedWorld {
       this.#script()
     } catch (error) {
       verdict = error instanceof Failure ? error.verdict : 'threw'
-      detail = error instanceof Error ? `${error.message}${error instanceof Failure ? '' : `\n${error.stack}`}` : String(error)
+      detail =
+        error instanceof Error ? `${error.message}${error instanceof Failure ? '' : `\n${error.stack}`}` : String(error)
     }
     return {
       seed: this.#seed,
@@ -175,7 +194,8 @@ class Simulation implements SimulatedWorld {
     const place = executed.commit.index - 1
     const agreed = this.#agreed[place]
     if (agreed === undefined) {
-      if (place !== this.#agreed.length) throw new Failure('diverged', `node ${node} skipped to commit ${executed.commit.index}`)
+      if (place !== this.#agreed.length)
+        throw new Failure('diverged', `node ${node} skipped to commit ${executed.commit.index}`)
       this.#agreed.push({ digest: executed.digest, stateHash })
     } else if (agreed.digest !== executed.digest || agreed.stateHash !== stateHash) {
       throw new Failure('diverged', `node ${node}, commit ${executed.commit.index}`)
@@ -196,14 +216,24 @@ class Simulation implements SimulatedWorld {
     this.#runUntil(this.#plan.faultsUntilMs)
     this.#heal()
     this.#runUntil(this.#nowMs + 3000)
-    const fresh = this.#nodes.filter(node => node.isValidator).map(node => ({ id: `last ${node.index}`, node: node.index }))
+    const fresh = this.#nodes
+      .filter(node => node.isValidator)
+      .map(node => ({ id: `last ${node.index}`, node: node.index }))
     for (const { id, node } of fresh) this.#nodes[node]!.submit(id)
-    const isDone = (): boolean => this.#nodes.every(node => fresh.every(({ id }) => node.disk.seen.has(id)) && node.disk.commits.length > 0) && this.#allAccepted()
+    const isDone = (): boolean =>
+      this.#nodes.every(node => fresh.every(({ id }) => node.disk.seen.has(id)) && node.disk.commits.length > 0) &&
+      this.#allAccepted()
     this.#runUntil(this.#nowMs + 60_000, isDone)
-    if (!isDone()) throw new Failure('no-progress', JSON.stringify(this.#nodes.map(node => ({ ...node.replica?.view(), log: node.disk.log.length }))))
+    if (!isDone())
+      throw new Failure(
+        'no-progress',
+        JSON.stringify(this.#nodes.map(node => ({ ...node.replica?.view(), log: node.disk.log.length })))
+      )
     for (const node of this.#nodes) {
-      if (!node.verifyCommits()) throw new Failure('diverged', `the journal of node ${node.index} does not hash to itself`)
-      if (new Set(node.disk.log).size !== node.disk.log.length) throw new Failure('diverged', `node ${node.index} ordered an event twice`)
+      if (!node.verifyCommits())
+        throw new Failure('diverged', `the journal of node ${node.index} does not hash to itself`)
+      if (new Set(node.disk.log).size !== node.disk.log.length)
+        throw new Failure('diverged', `node ${node.index} ordered an event twice`)
     }
   }
 
@@ -266,7 +296,10 @@ class Simulation implements SimulatedWorld {
   }
 
   #connect(a: SimulatedNode, b: SimulatedNode): void {
-    for (const [one, other] of [[a, b], [b, a]] as const) {
+    for (const [one, other] of [
+      [a, b],
+      [b, a]
+    ] as const) {
       one.with(replica => replica.peerConnected(String(other.index), other.isValidator ? other.index : undefined))
       const tips = other.replica?.tips() ?? []
       this.send(other.index, one.index, node => node.with(replica => replica.receive(String(other.index), tips)))
@@ -278,8 +311,14 @@ class Simulation implements SimulatedWorld {
       const progress = node.replica?.progress(node.certifiedCommitIndex())
       if (progress === undefined) continue
       const memory = node.replica!.view().memory
-      if (memory.vertices > 12 * this.#plan.validators * 80 || memory.suspended > this.#parameters.suspendedVerticesMax + this.#parameters.roundsAheadMax * this.#plan.validators) throw new Failure('memory', JSON.stringify(memory))
-      for (const peer of node.peers) this.send(node.index, peer, other => other.with(replica => replica.peerProgress(String(node.index), progress)))
+      if (
+        memory.vertices > 12 * this.#plan.validators * 80 ||
+        memory.suspended >
+          this.#parameters.suspendedVerticesMax + this.#parameters.roundsAheadMax * this.#plan.validators
+      )
+        throw new Failure('memory', JSON.stringify(memory))
+      for (const peer of node.peers)
+        this.send(node.index, peer, other => other.with(replica => replica.peerProgress(String(node.index), progress)))
     }
   }
 

@@ -2,7 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BlyanError } from '../../errors/index.ts'
-import { chooseDataFolder, dataFolderPaths, type NodeStatus, readApiAddress, readSmallFile, removeFile, writeFileDurably } from '../../node/index.ts'
+import {
+  chooseDataFolder,
+  dataFolderPaths,
+  type NodeStatus,
+  readApiAddress,
+  readSmallFile,
+  removeFile,
+  writeFileDurably
+} from '../../node/index.ts'
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../context.ts'
 import { connectToDaemon } from '../daemon-client.ts'
 import { type Devnet, findDevnet, prepareDevnet } from '../devnet/folders.ts'
@@ -34,7 +42,8 @@ export const register: RegisterCommand = (command, context) => {
 }
 
 async function up(context: CommandContext, options: UpOptions): Promise<void> {
-  if (options.input !== undefined && options.once !== true) throw new BlyanError('USAGE', { reason: '--input needs --once', hint: 'add --once' })
+  if (options.input !== undefined && options.once !== true)
+    throw new BlyanError('USAGE', { reason: '--input needs --once', hint: 'add --once' })
   const isThrowaway = options.once === true && !hasChosenFolder(context)
   const root = isThrowaway ? await mkdtemp(join(tmpdir(), 'blyan-devnet-')) : rootOf(context)
   const { readInputText } = await import('../devnet/input-text.ts')
@@ -48,13 +57,24 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     await requireNotRunning(devnet)
     await writeFileDurably(join(root, supervisorFile), JSON.stringify({ pid: process.pid }), { mode: 0o600 })
     for (const folder of devnet.folders) nodes.push(startNodeProcess(folder))
-    await Promise.race([Promise.all(nodes.map(node => node.ready(readyTimeoutMs))), stopRequest.asked.then(() => Promise.reject(new BlyanError('INTERRUPTED')))])
+    await Promise.race([
+      Promise.all(nodes.map(node => node.ready(readyTimeoutMs))),
+      stopRequest.asked.then(() => Promise.reject(new BlyanError('INTERRUPTED')))
+    ])
     const readyMs = performance.now() - startedAtMs
     if (input === undefined) await watch(context, devnet, nodes, readyMs, stopRequest.asked)
     else {
       const { runMainJob } = await import('../devnet/main-job.ts')
       const result = await runMainJob(devnet, input, text => context.output.note(text))
-      await context.output.answer({ schema: 'blyan.devnet-once/1', readyMs, input: { from: input.from, files: input.files, bytes: input.bytes.length }, ...result }, () => summary(result, readyMs, options.n, input))
+      await context.output.answer(
+        {
+          schema: 'blyan.devnet-once/1',
+          readyMs,
+          input: { from: input.from, files: input.files, bytes: input.bytes.length },
+          ...result
+        },
+        () => summary(result, readyMs, options.n, input)
+      )
     }
   } catch (error) {
     keepFolder = true
@@ -79,31 +99,55 @@ async function down(context: CommandContext): Promise<void> {
   const running = [...pids].filter(isRunning)
   for (const pid of running) process.kill(pid, 'SIGTERM')
   for (const endsAtMs = Date.now() + stopTimeoutMs; running.some(isRunning); ) {
-    if (Date.now() > endsAtMs) throw new BlyanError('DEVNET_WILL_NOT_STOP', { pids: running.filter(isRunning).join(', ') })
+    if (Date.now() > endsAtMs)
+      throw new BlyanError('DEVNET_WILL_NOT_STOP', { pids: running.filter(isRunning).join(', ') })
     await new Promise(resolve => setTimeout(resolve, 50))
   }
   const supervisor = await readSmallFile(join(root, supervisorFile))
   if (supervisor !== null) await waitForEnd((JSON.parse(supervisor) as { pid: number }).pid)
-  await context.output.answer({ stopped: running.length, root }, () => `${running.length} nodes stopped; "blyan-node devnet up --data ${root}" starts them again`)
+  await context.output.answer(
+    { stopped: running.length, root },
+    () => `${running.length} nodes stopped; "blyan-node devnet up --data ${root}" starts them again`
+  )
 }
 
-async function watch(context: CommandContext, devnet: Devnet, nodes: readonly NodeProcess[], readyMs: number, asked: Promise<string>): Promise<void> {
-  await context.output.answer({ schema: 'blyan.devnet/1', readyMs, ...(await describe(devnet)) }, () => banner(devnet, readyMs))
+async function watch(
+  context: CommandContext,
+  devnet: Devnet,
+  nodes: readonly NodeProcess[],
+  readyMs: number,
+  asked: Promise<string>
+): Promise<void> {
+  await context.output.answer({ schema: 'blyan.devnet/1', readyMs, ...(await describe(devnet)) }, () =>
+    banner(devnet, readyMs)
+  )
   const isTerminal = process.stderr.isTTY === true
-  const timer = setInterval(() => void statusLine(devnet, nodes, isTerminal), isTerminal ? statusLineEveryMs : statusNoteEveryMs)
+  const timer = setInterval(
+    () => void statusLine(devnet, nodes, isTerminal),
+    isTerminal ? statusLineEveryMs : statusNoteEveryMs
+  )
   await Promise.race([asked, Promise.all(nodes.map(node => node.ended))])
   clearInterval(timer)
   if (isTerminal) process.stderr.write('\n')
   context.output.note('stopping')
 }
 
-async function describe(devnet: Devnet): Promise<{ genesisFile: string; nodes: { name: string; data: string; api: string; address: string; nodeId: string }[] }> {
+async function describe(devnet: Devnet): Promise<{
+  genesisFile: string
+  nodes: { name: string; data: string; api: string; address: string; nodeId: string }[]
+}> {
   const nodes = await Promise.all(
     devnet.folders.map(async folder => {
       const paths = dataFolderPaths(folder.path)
       const status = await (await connectToDaemon(paths)).json<NodeStatus>({ path: '/v0/status' })
       const api = await readApiAddress(paths)
-      return { name: folder.name, data: folder.path, api: api?.url ?? '', address: status.addresses[0] ?? '', nodeId: status.nodeId }
+      return {
+        name: folder.name,
+        data: folder.path,
+        api: api?.url ?? '',
+        address: status.addresses[0] ?? '',
+        nodeId: status.nodeId
+      }
     })
   )
   return { genesisFile: devnet.genesisFile, nodes }
@@ -111,12 +155,17 @@ async function describe(devnet: Devnet): Promise<{ genesisFile: string; nodes: {
 
 async function banner(devnet: Devnet, readyMs: number): Promise<string> {
   const { nodes, genesisFile } = await describe(devnet)
-  const status = await (await connectToDaemon(dataFolderPaths(devnet.folders[0]!.path))).json<NodeStatus>({ path: '/v0/status' })
+  const status = await (await connectToDaemon(dataFolderPaths(devnet.folders[0]!.path))).json<NodeStatus>({
+    path: '/v0/status'
+  })
   const first = devnet.folders[0]!.path
   return [
     strong(`${nodes.length} nodes ready after ${(readyMs / 1000).toFixed(1)} s`),
     '',
-    await table(['node', 'api', 'address'], nodes.map(node => [node.name, node.api, node.address])),
+    await table(
+      ['node', 'api', 'address'],
+      nodes.map(node => [node.name, node.api, node.address])
+    ),
     '',
     fields([
       ['genesis', status.genesis],
@@ -135,9 +184,14 @@ async function banner(devnet: Devnet, readyMs: number): Promise<string> {
 async function statusLine(devnet: Devnet, nodes: readonly NodeProcess[], isTerminal: boolean): Promise<void> {
   for (const folder of devnet.folders) {
     try {
-      const { quorum, events, chains } = await (await connectToDaemon(dataFolderPaths(folder.path))).json<NodeStatus>({ path: '/v0/status', timeoutMs: 2000 })
+      const { quorum, events, chains } = await (await connectToDaemon(dataFolderPaths(folder.path))).json<NodeStatus>({
+        path: '/v0/status',
+        timeoutMs: 2000
+      })
       const alive = nodes.filter(node => node.isAlive).length
-      const text = printable(`${alive} of ${nodes.length} processes here, ${quorum.connected} of ${quorum.validators} validators, round ${quorum.finalRound} final, ${events.final} events, ${chains.B.blocks} parameter blocks`)
+      const text = printable(
+        `${alive} of ${nodes.length} processes here, ${quorum.connected} of ${quorum.validators} validators, round ${quorum.finalRound} final, ${events.final} events, ${chains.B.blocks} parameter blocks`
+      )
       process.stderr.write(isTerminal ? `\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}` : `${text}\n`)
       return
     } catch {
@@ -146,14 +200,28 @@ async function statusLine(devnet: Devnet, nodes: readonly NodeProcess[], isTermi
   }
 }
 
-async function summary(result: import('../devnet/main-job.ts').MainJobResult, readyMs: number, validators: number, input: { from: string; files: number; bytes: Uint8Array }): Promise<string> {
-  const rows = [[`${validators} validators ready`, 'a process, keys, ports and LevelDB each', readyMs] as const, ...result.steps.map(step => [step.what, step.result, step.elapsedMs] as const)]
+async function summary(
+  result: import('../devnet/main-job.ts').MainJobResult,
+  readyMs: number,
+  validators: number,
+  input: { from: string; files: number; bytes: Uint8Array }
+): Promise<string> {
+  const rows = [
+    [`${validators} validators ready`, 'a process, keys, ports and LevelDB each', readyMs] as const,
+    ...result.steps.map(step => [step.what, step.result, step.elapsedMs] as const)
+  ]
   return [
-    await table(['what', 'result', 'ms'], rows.map(([what, outcome, elapsedMs]) => [what, outcome, elapsedMs.toFixed(elapsedMs < 100 ? 1 : 0)])),
+    await table(
+      ['what', 'result', 'ms'],
+      rows.map(([what, outcome, elapsedMs]) => [what, outcome, elapsedMs.toFixed(elapsedMs < 100 ? 1 : 0)])
+    ),
     '',
     fields([
       ['text', `${input.bytes.length} bytes from ${input.files} files of ${input.from}`],
-      ['loss', `${result.lossNatsPerByte.toFixed(4)} nats per byte (genesis model ${result.genesisLossNatsPerByte.toFixed(4)}; a model that knows nothing 5.5452)`],
+      [
+        'loss',
+        `${result.lossNatsPerByte.toFixed(4)} nats per byte (genesis model ${result.genesisLossNatsPerByte.toFixed(4)}; a model that knows nothing 5.5452)`
+      ],
       ['sample', JSON.stringify(result.sample)],
       ['event', result.event],
       ['block', result.block],
@@ -165,7 +233,8 @@ async function summary(result: import('../devnet/main-job.ts').MainJobResult, re
 async function requireNotRunning(devnet: Devnet): Promise<void> {
   for (const folder of devnet.folders) {
     const lock = await readSmallFile(dataFolderPaths(folder.path).lockFile)
-    if (lock !== null && isRunning((JSON.parse(lock) as { pid: number }).pid)) throw new BlyanError('DATA_FOLDER_IN_USE', { path: folder.path, pid: (JSON.parse(lock) as { pid: number }).pid })
+    if (lock !== null && isRunning((JSON.parse(lock) as { pid: number }).pid))
+      throw new BlyanError('DATA_FOLDER_IN_USE', { path: folder.path, pid: (JSON.parse(lock) as { pid: number }).pid })
   }
 }
 
@@ -190,7 +259,10 @@ function rootOf(context: CommandContext): string {
 
 /** Neither --data nor BLYAN_DATA: then `--once` uses a folder that it removes again. */
 function hasChosenFolder(context: CommandContext): boolean {
-  return rootOf(context) !== dataFolderPaths(chooseDataFolder({ network: 'devnet-local', env: { ...context.env, BLYAN_DATA: undefined } })).root
+  return (
+    rootOf(context) !==
+    dataFolderPaths(chooseDataFolder({ network: 'devnet-local', env: { ...context.env, BLYAN_DATA: undefined } })).root
+  )
 }
 
 function isRunning(pid: number): boolean {
@@ -203,5 +275,6 @@ function isRunning(pid: number): boolean {
 }
 
 async function waitForEnd(pid: number): Promise<void> {
-  for (const endsAtMs = Date.now() + stopTimeoutMs; isRunning(pid) && Date.now() < endsAtMs; ) await new Promise(resolve => setTimeout(resolve, 50))
+  for (const endsAtMs = Date.now() + stopTimeoutMs; isRunning(pid) && Date.now() < endsAtMs; )
+    await new Promise(resolve => setTimeout(resolve, 50))
 }

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { publicKeyFromText, scryptCosts } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import { peerIdOfPublicKey } from '../../net/index.ts'
-import { type FlagValues, importCreateGenesis, importInitialise, type KeyInfo, readSmallFile, writeFileDurably } from '../../node/index.ts'
+import {
+  type FlagValues,
+  importCreateGenesis,
+  importInitialise,
+  type KeyInfo,
+  readSmallFile,
+  writeFileDurably
+} from '../../node/index.ts'
 
 export type DevnetFolder = { readonly name: string; readonly path: string; readonly role: 'validator' | 'learner' }
 export type Devnet = { readonly root: string; readonly genesisFile: string; readonly folders: readonly DevnetFolder[] }
@@ -15,12 +22,17 @@ const descriptionFile = 'devnet.json'
 const genesisBytesMax = 64 * 1024 * 1024
 
 /** Makes the folders of a network on this machine, or finds those of an earlier run. */
-export async function prepareDevnet(input: { readonly root: string; readonly validators: number; readonly learners: number }): Promise<Devnet> {
+export async function prepareDevnet(input: {
+  readonly root: string
+  readonly validators: number
+  readonly learners: number
+}): Promise<Devnet> {
   await mkdir(input.root, { recursive: true, mode: 0o700 })
   const found = await findDevnet(input.root)
   if (found !== undefined) {
     const validators = found.folders.filter(folder => folder.role === 'validator').length
-    if (validators !== input.validators) throw new BlyanError('DEVNET_DIFFERS', { root: input.root, found: validators, asked: input.validators })
+    if (validators !== input.validators)
+      throw new BlyanError('DEVNET_DIFFERS', { root: input.root, found: validators, asked: input.validators })
     return found
   }
   const folders = [
@@ -29,17 +41,28 @@ export async function prepareDevnet(input: { readonly root: string; readonly val
   ]
   const ports = await freePorts(folders.length * 2)
   const members: Member[] = []
-  for (const [place, folder] of folders.entries()) members.push(await initialiseMember(folder, ports[2 * place]!, ports[2 * place + 1]!))
+  for (const [place, folder] of folders.entries())
+    members.push(await initialiseMember(folder, ports[2 * place]!, ports[2 * place + 1]!))
   const genesisFile = join(input.root, 'genesis.json')
   const text = await genesisText(members.filter(member => member.role === 'validator'))
   await writeFileDurably(genesisFile, text, { mode: 0o644 })
   const { initialiseDataFolder } = await importInitialise()
   for (const member of members) {
     const peers = members.filter(other => other !== member && other.role === 'validator').map(other => other.address)
-    await initialiseDataFolder({ path: member.path, genesis: { text, from: genesisFile }, settings: { 'network.peers': peers }, env: {}, password: { passwordFile: null } })
+    await initialiseDataFolder({
+      path: member.path,
+      genesis: { text, from: genesisFile },
+      settings: { 'network.peers': peers },
+      env: {},
+      password: { passwordFile: null }
+    })
   }
   // Last, so that a half-made network is made anew.
-  await writeFileDurably(join(input.root, descriptionFile), JSON.stringify({ folders: folders.map(({ name, role }) => ({ name, role })) }), { mode: 0o600 })
+  await writeFileDurably(
+    join(input.root, descriptionFile),
+    JSON.stringify({ folders: folders.map(({ name, role }) => ({ name, role })) }),
+    { mode: 0o600 }
+  )
   return { root: input.root, genesisFile, folders }
 }
 
@@ -68,7 +91,14 @@ async function initialiseMember(folder: DevnetFolder, networkPort: number, apiPo
     'node.origin': 'this machine',
     'node.region': 'local'
   }
-  const report = await initialiseDataFolder({ path: folder.path, genesis: null, settings, env: {}, password: { passwordFile: null }, scryptCost: scryptCosts.light })
+  const report = await initialiseDataFolder({
+    path: folder.path,
+    genesis: null,
+    settings,
+    env: {},
+    password: { passwordFile: null },
+    scryptCost: scryptCosts.light
+  })
   return { ...folder, keys: report.keys, address: `${listen}/p2p/${peerIdOfPublicKey(keyOf(report.keys, 'node'))}` }
 }
 

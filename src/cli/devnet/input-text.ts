@@ -34,7 +34,11 @@ async function filesOf(path: string): Promise<string[]> {
   try {
     if ((await stat(path)).isFile()) return [path]
     const entries = await readdir(path, { recursive: true, withFileTypes: true })
-    return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name)).sort().slice(0, filesMax)
+    return entries
+      .filter(entry => entry.isFile())
+      .map(entry => join(entry.parentPath, entry.name))
+      .sort()
+      .slice(0, filesMax)
   } catch (error) {
     throw unreadable(path, error)
   }
@@ -50,7 +54,11 @@ async function installedTexts(modules: string): Promise<string[]> {
   for (const entry of (await readdir(modules, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name.startsWith('@')) continue
     const names = await readdir(join(modules, entry.name)).catch(() => [])
-    found.push(...names.filter(name => /^(readme|licen[cs]e)(\.md|\.txt)?$/i.test(name)).map(name => join(modules, entry.name, name)))
+    found.push(
+      ...names
+        .filter(name => /^(readme|licen[cs]e)(\.md|\.txt)?$/i.test(name))
+        .map(name => join(modules, entry.name, name))
+    )
     if (found.length >= filesMax) break
   }
   return found

@@ -35,7 +35,9 @@ class SpawnedNode implements NodeProcess {
     mkdirSync(logs, { recursive: true, mode: 0o700 })
     this.#consoleFile = join(logs, 'console.log')
     const output = openSync(this.#consoleFile, 'w', 0o600)
-    this.#child = spawn(process.execPath, [launcher, 'start', '--data', folder.path], { stdio: ['ignore', output, output] })
+    this.#child = spawn(process.execPath, [launcher, 'start', '--data', folder.path], {
+      stdio: ['ignore', output, output]
+    })
     closeSync(output)
     this.ended = new Promise(resolve => {
       this.#child.once('exit', () => resolve())
@@ -50,7 +52,8 @@ class SpawnedNode implements NodeProcess {
   async ready(timeoutMs: number): Promise<void> {
     const paths = dataFolderPaths(this.folder.path)
     for (const endsAtMs = performance.now() + timeoutMs; performance.now() < endsAtMs; ) {
-      if (!this.isAlive) throw new BlyanError('DEVNET_NODE_FAILED', { name: this.folder.name, reason: this.#lastLines() })
+      if (!this.isAlive)
+        throw new BlyanError('DEVNET_NODE_FAILED', { name: this.folder.name, reason: this.#lastLines() })
       const address = await readApiAddress(paths)
       if (address !== null && address.pid === this.#child.pid && (await isReady(address.url))) return
       await new Promise(resolve => setTimeout(resolve, pollEveryMs))

@@ -4,7 +4,11 @@ import type { ConsensusParameters } from './parameters.ts'
 export type CheckpointCadence = { readonly commits: number; readonly events: number; readonly lastTimestampMs: number }
 
 /** Whether the commit that was just executed ends a checkpoint: the same answer at every node. */
-export function isCheckpointDue(cadence: CheckpointCadence, timestampMs: number, parameters: ConsensusParameters): boolean {
+export function isCheckpointDue(
+  cadence: CheckpointCadence,
+  timestampMs: number,
+  parameters: ConsensusParameters
+): boolean {
   if (cadence.commits >= parameters.checkpointCommitsMax) return true
   return cadence.events > 0 && timestampMs - cadence.lastTimestampMs >= parameters.checkpointIntervalMs
 }

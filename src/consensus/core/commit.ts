@@ -1,4 +1,11 @@
-import { bytesToHex, type CanonicalValue, decodeCanonical, encodeCanonical, hexToBytes, sha256 } from '../../codec/index.ts'
+import {
+  bytesToHex,
+  type CanonicalValue,
+  decodeCanonical,
+  encodeCanonical,
+  hexToBytes,
+  sha256
+} from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import type { Committee } from './committee.ts'
 import type { Graph } from './graph.ts'
@@ -16,7 +23,12 @@ export type Commit = {
   readonly vertices: readonly VertexRef[]
 }
 
-export type CommitPoint = { readonly index: number; readonly round: number; readonly digest: string; readonly timestampMs: number }
+export type CommitPoint = {
+  readonly index: number
+  readonly round: number
+  readonly digest: string
+  readonly timestampMs: number
+}
 
 const commitBytesMax = 1024 * 1024
 const version = 1
@@ -72,7 +84,12 @@ export function linearise(graph: Graph, finals: readonly Vertex[], isCommitted: 
 }
 
 /** Median by weight of the timestamps that the finals' parents of the round before carry: no f validators can move it. */
-export function commitTimestampMs(graph: Graph, committee: Committee, finals: readonly Vertex[], previousMs: number): number {
+export function commitTimestampMs(
+  graph: Graph,
+  committee: Committee,
+  finals: readonly Vertex[],
+  previousMs: number
+): number {
   const byAuthor = new Map<number, number>()
   for (const final of finals) {
     for (const parent of final.header.parents) {
@@ -80,7 +97,10 @@ export function commitTimestampMs(graph: Graph, committee: Committee, finals: re
       byAuthor.set(parent.author, graph.get(parent.digest)!.header.timestampMs)
     }
   }
-  const times = [...byAuthor].map(([author, timestampMs]) => ({ timestampMs, weight: committee.validators[author]!.weight }))
+  const times = [...byAuthor].map(([author, timestampMs]) => ({
+    timestampMs,
+    weight: committee.validators[author]!.weight
+  }))
   times.sort((a, b) => a.timestampMs - b.timestampMs)
   const half = times.reduce((sum, time) => sum + time.weight, 0) / 2
   let below = 0

@@ -64,7 +64,10 @@ export class Decider {
     const direct = this.#direct(round, author)
     const decision = direct.kind === 'undecided' ? this.#indirect(round, author) : direct
     if (decision.kind === 'undecided') return
-    if (slots === undefined) this.#decided.set(round, (slots = []))
+    if (slots === undefined) {
+      slots = []
+      this.#decided.set(round, slots)
+    }
     slots[author] = decision
   }
 
@@ -79,7 +82,8 @@ export class Decider {
     for (const candidate of this.#graph.slot(round, author)) {
       const commits = new WeightCounter(this.#committee)
       for (let voter = 0; voter < count; voter++) {
-        for (const node of this.#graph.slot(round + 2, voter)) if (node.commits[author] === candidate.vertex.digest) commits.add(voter)
+        for (const node of this.#graph.slot(round + 2, voter))
+          if (node.commits[author] === candidate.vertex.digest) commits.add(voter)
       }
       if (commits.isQuorum) return { kind: 'final', vertex: candidate.vertex, how: 'direct' }
     }
@@ -95,7 +99,9 @@ export class Decider {
         if (anchor.kind === 'undecided') return undecided
         if (anchor.kind === 'skipped') continue
         const committed = this.#commitInHistory(anchor.vertex, round, author)
-        return committed === undefined ? { kind: 'skipped', how: 'indirect' } : { kind: 'final', vertex: committed, how: 'indirect' }
+        return committed === undefined
+          ? { kind: 'skipped', how: 'indirect' }
+          : { kind: 'final', vertex: committed, how: 'indirect' }
       }
     }
     return undecided

@@ -4,7 +4,13 @@ import type { VertexRef } from './vertex.ts'
 /** Vertices to ask one peer for. */
 export type FetchPlan = { readonly peer: string; readonly digests: readonly string[] }
 
-type Want = { readonly ref: VertexRef; readonly asked: string[]; peer: string | undefined; askedAtMs: number; isOpen: boolean }
+type Want = {
+  readonly ref: VertexRef
+  readonly asked: string[]
+  peer: string | undefined
+  askedAtMs: number
+  isOpen: boolean
+}
 
 /**
  * Which missing vertex to ask whom: the peer that showed us the need first, then the others in turn, each ask given
@@ -78,8 +84,10 @@ export class Fetcher {
 
   #choose(want: Want, peers: readonly string[], planned: ReadonlyMap<string, string[]>): string | undefined {
     const free = (peer: string): boolean =>
-      (this.#inFlight.get(peer) ?? 0) < this.#parameters.requestsPerPeerMax && (planned.get(peer)?.length ?? 0) < this.#parameters.refsPerFetchMax
-    if (want.asked.length === 0 && want.peer !== undefined && peers.includes(want.peer) && free(want.peer)) return want.peer
+      (this.#inFlight.get(peer) ?? 0) < this.#parameters.requestsPerPeerMax &&
+      (planned.get(peer)?.length ?? 0) < this.#parameters.refsPerFetchMax
+    if (want.asked.length === 0 && want.peer !== undefined && peers.includes(want.peer) && free(want.peer))
+      return want.peer
     const untried = peers.filter(peer => free(peer) && !want.asked.includes(peer))
     return untried.length === 0 ? undefined : untried[want.ref.round % untried.length]
   }

@@ -102,7 +102,11 @@ export class Graph {
   add(vertex: Vertex): AddOutcome {
     const { round, author } = vertex.header
     const wanted = this.#waiting.has(vertex.digest)
-    const nothing = (dropped: NonNullable<AddOutcome['dropped']>): AddOutcome => ({ accepted: [], missing: [], dropped })
+    const nothing = (dropped: NonNullable<AddOutcome['dropped']>): AddOutcome => ({
+      accepted: [],
+      missing: [],
+      dropped
+    })
     if (this.#nodes.has(vertex.digest) || this.#suspended.has(vertex.digest)) return nothing('known')
     if (round <= this.#gcRound) return nothing('old')
     if (round > this.#highestRound + this.#parameters.roundsAheadMax) return nothing('too-far')
@@ -145,7 +149,9 @@ export class Graph {
   #weightOf(round: number): number {
     let weight = 0
     const slots = this.#rounds.get(round)
-    if (slots !== undefined) for (const [author, nodes] of slots.entries()) if (nodes.length > 0) weight += this.#committee.validators[author]!.weight
+    if (slots !== undefined)
+      for (const [author, nodes] of slots.entries())
+        if (nodes.length > 0) weight += this.#committee.validators[author]!.weight
     return weight
   }
 
@@ -201,7 +207,10 @@ export class Graph {
     const node = this.#derive(vertex)
     this.#nodes.set(vertex.digest, node)
     let slots = this.#rounds.get(round)
-    if (slots === undefined) this.#rounds.set(round, (slots = this.#committee.validators.map(() => [])))
+    if (slots === undefined) {
+      slots = this.#committee.validators.map(() => [])
+      this.#rounds.set(round, slots)
+    }
     slots[author]!.push(node)
     this.#highest[author] = Math.max(this.#highest[author]!, round)
     this.#highestRound = Math.max(this.#highestRound, round)
@@ -220,8 +229,8 @@ export class Graph {
       for (const voter of voters) {
         const supported = voter?.prepares[author]
         if (supported === undefined) continue
-        let counter = weights.get(supported)
-        if (counter === undefined) weights.set(supported, (counter = new WeightCounter(this.#committee)))
+        const counter = weights.get(supported) ?? new WeightCounter(this.#committee)
+        weights.set(supported, counter)
         counter.add(voter!.vertex.header.author)
         if (counter.isQuorum) commits[author] = supported
       }

@@ -65,8 +65,11 @@ export class Pacemaker {
 
   #liveAreHere(round: number, input: PaceInput): boolean {
     const present = new WeightCounter(this.#committee)
-    for (const author of this.#committee.validators.keys()) if (this.#graph.slot(round, author).length > 0) present.add(author)
+    for (const author of this.#committee.validators.keys())
+      if (this.#graph.slot(round, author).length > 0) present.add(author)
     if (!present.isQuorum) return false
-    return this.liveMembers(input.self, input.isConnected).every(author => author === input.self || this.#graph.slot(round, author).length > 0)
+    return this.liveMembers(input.self, input.isConnected).every(
+      author => author === input.self || this.#graph.slot(round, author).length > 0
+    )
   }
 }

@@ -1,5 +1,13 @@
-import { bytesToHex, sha256 } from '../../codec/index.ts'
-import { type Commit, type CommitPoint, commitDigest, commitOf, commitTimestampMs, encodeCommit, linearise } from './commit.ts'
+import { bytesToHex } from '../../codec/index.ts'
+import {
+  type Commit,
+  type CommitPoint,
+  commitDigest,
+  commitOf,
+  commitTimestampMs,
+  encodeCommit,
+  linearise
+} from './commit.ts'
 import { type Committee, faultsTolerated, WeightCounter } from './committee.ts'
 import { Decider } from './decide.ts'
 import { Fetcher } from './fetcher.ts'
@@ -7,56 +15,11 @@ import { Graph } from './graph.ts'
 import { Mempool, type PendingEvent } from './mempool.ts'
 import { Pacemaker, type Urgency } from './pacemaker.ts'
 import type { ConsensusParameters, Context } from './parameters.ts'
+import { makeProposal } from './proposal.ts'
+import type { Effect, ReplicaInput, ReplicaView, Restored } from './replica-types.ts'
 import { type CertifiedCommits, CommitSync, type PeerProgress } from './sync.ts'
-import { type CheckpointVote, encodeBody, encodeHeader, genesisVertices, refOf, type Vertex, type VertexHeader, type VertexRef, votesPerVertexMax } from './vertex.ts'
-import { type CertifiedCheckpoint, VoteBook, type VoteOutcome } from './votes.ts'
-
-/** What the shell has to do, in this order. */
-export type Effect =
-  /** Make durable and sign, then answer with `signed`. Nothing else is proposed meanwhile. */
-  | { readonly kind: 'sign'; readonly header: VertexHeader; readonly headerBytes: Uint8Array; readonly digest: string; readonly body: Uint8Array }
-  /** Accepted vertices of others; durable before our next signature. */
-  | { readonly kind: 'store'; readonly vertices: readonly Vertex[] }
-  | { readonly kind: 'broadcast'; readonly vertex: Vertex }
-  | { readonly kind: 'fetchVertices'; readonly peer: string; readonly digests: readonly string[]; readonly aboveRound: number }
-  | { readonly kind: 'fetchCommits'; readonly peer: string; readonly fromIndex: number }
-  /** Execute next, in this order; then answer with `executed`. */
-  | { readonly kind: 'commit'; readonly commit: Commit; readonly commitBytes: Uint8Array; readonly digest: string; readonly vertices: readonly Vertex[] }
-  | { readonly kind: 'certified'; readonly certificate: CertifiedCheckpoint }
-  | { readonly kind: 'diverged'; readonly sequence: number; readonly ours: string; readonly theirs: string }
-
-/** What was on disk: the last commit, the committed vertices above its garbage-collection round, and all vertices kept. */
-export type Restored = {
-  readonly point: CommitPoint
-  readonly gcRound: number
-  readonly committed: readonly string[]
-  readonly vertices: readonly Vertex[]
-  /** The signer floor: nothing is proposed at or below it. */
-  readonly floorRound: number
-  readonly certifiedSequence: number
-}
-
-export type ReplicaInput = {
-  readonly committee: Committee
-  /** Own index in the committee; undefined for a node that only follows. */
-  readonly self: number | undefined
-  readonly parameters: ConsensusParameters
-  readonly context: Context
-  readonly genesisDigest: Uint8Array
-  readonly genesisTimeMs: number
-  readonly restored?: Restored
-}
-
-export type ReplicaView = {
-  readonly round: number
-  readonly finalRound: number
-  readonly commits: number
-  readonly pending: number
-  readonly syncing: { readonly commitIndex: number; readonly targetCommitIndex: number } | undefined
-  readonly liveMembers: readonly number[]
-  readonly memory: { readonly vertices: number; readonly suspended: number; readonly wanted: number }
-  readonly halted: boolean
-}
+import { type CheckpointVote, genesisVertices, type Vertex, votesPerVertexMax } from './vertex.ts'
+import { VoteBook, type VoteOutcome } from './votes.ts'
 
 /** The point before the first commit. */
 export function genesisPoint(genesisDigest: Uint8Array, genesisTimeMs: number): CommitPoint {
@@ -233,7 +196,15 @@ export class Replica {
    * A commit is executed and stored. `ordered` are the ids that need no second place in the order, `early` those that do.
    * `checkpoint` is what was computed after it, with our own vote if we may sign.
    */
-  executed(commitIndex: number, outcome: { ordered: readonly string[]; early?: readonly string[]; eventsSinceCheckpoint: number; checkpoint?: { sequence: number; digest: string; vote?: CheckpointVote } }): void {
+  executed(
+    commitIndex: number,
+    outcome: {
+      ordered: readonly string[]
+      early?: readonly string[]
+      eventsSinceCheckpoint: number
+      checkpoint?: { sequence: number; digest: string; vote?: CheckpointVote }
+    }
+  ): void {
     this.#executedIndex = commitIndex
     this.#mempool.remove(outcome.ordered)
     this.#mempool.early(outcome.early ?? [])
@@ -251,7 +222,9 @@ export class Replica {
 
   /** How soon `tick` should be called again. */
   get tickWithinMs(): number {
-    return this.#urgency() !== 'idle' || this.#fetcher.size > 0 || this.#sync.isActive ? this.#parameters.minimumRoundDelayMs : idleTickMs
+    return this.#urgency() !== 'idle' || this.#fetcher.size > 0 || this.#sync.isActive
+      ? this.#parameters.minimumRoundDelayMs
+      : idleTickMs
   }
 
   tick(): void {
@@ -278,7 +251,8 @@ export class Replica {
         for (const ref of missing) this.#fetcher.want(ref, undefined)
         for (const one of accepted) if (one.header.eventCount > 0) this.#payloadVertices++
       }
-      if (vertex.header.author === this.#self && vertex.header.round >= (this.#lastOwn?.header.round ?? 0)) this.#lastOwn = vertex
+      if (vertex.header.author === this.#self && vertex.header.round >= (this.#lastOwn?.header.round ?? 0))
+        this.#lastOwn = vertex
     }
     this.#lastOwnRound = Math.max(this.#lastOwnRound, this.#lastOwn?.header.round ?? 0)
     this.#pacemaker.noteProgress(this.#context.monotonicMs())
@@ -288,7 +262,11 @@ export class Replica {
     this.#fetcher.forget(vertex.digest)
     if (this.#sync.wants(vertex.digest)) this.#fetchedForSync.set(vertex.digest, vertex)
     for (const vote of vertex.header.votes) this.#noteVote(this.#votes.add(vertex.header.author, vote))
-    if (!this.#graph.isMissing(vertex.digest) && vertex.header.round > this.#graph.quorumRound + this.#parameters.syncLagRounds && this.#isFarBehind()) {
+    if (
+      !this.#graph.isMissing(vertex.digest) &&
+      vertex.header.round > this.#graph.quorumRound + this.#parameters.syncLagRounds &&
+      this.#isFarBehind()
+    ) {
       this.#ahead.set(vertex.header.author, vertex)
       return
     }
@@ -322,7 +300,12 @@ export class Replica {
     this.#decide()
     this.#catchUp(nowMs)
     for (const plan of this.#fetcher.plan(nowMs, [...this.#peers.keys()])) {
-      this.#effects.push({ kind: 'fetchVertices', peer: plan.peer, digests: plan.digests, aboveRound: Math.max(this.#graph.gcRound, this.#point.round - this.#parameters.gcDepthRounds) })
+      this.#effects.push({
+        kind: 'fetchVertices',
+        peer: plan.peer,
+        digests: plan.digests,
+        aboveRound: Math.max(this.#graph.gcRound, this.#point.round - this.#parameters.gcDepthRounds)
+      })
     }
     this.#propose(nowMs)
   }
@@ -341,7 +324,8 @@ export class Replica {
         this.#applyCommit(commit, commitBytes, commitDigest(commitBytes), ordered)
       }
       // A commit moves the garbage-collection round, which can set suspended vertices free: ask anew.
-      decided = decided.length > 1 && finals.length === 0 ? decided.slice(1) : this.#decider.decidedAfter(this.#decidedRound)
+      decided =
+        decided.length > 1 && finals.length === 0 ? decided.slice(1) : this.#decider.decidedAfter(this.#decidedRound)
     }
   }
 
@@ -359,13 +343,16 @@ export class Replica {
     if (gcRound <= this.#graph.gcRound) return
     for (let round = this.#graph.gcRound + 1; round <= gcRound; round++) {
       for (const ref of this.#graph.refs(round)) {
-        if (!this.#committed.has(ref.digest) && this.#graph.get(ref.digest)!.header.eventCount > 0) this.#payloadVertices--
+        if (!this.#committed.has(ref.digest) && this.#graph.get(ref.digest)!.header.eventCount > 0)
+          this.#payloadVertices--
       }
     }
     const freed = this.#graph.collectGarbage(gcRound)
     for (const [committed, round] of this.#committed) if (round <= gcRound) this.#committed.delete(committed)
     this.#decider.forget(this.#decidedRound)
-    this.#fetcher.keepOnly(ref => ref.round > gcRound && (this.#graph.isMissing(ref.digest) || this.#sync.wants(ref.digest)))
+    this.#fetcher.keepOnly(
+      ref => ref.round > gcRound && (this.#graph.isMissing(ref.digest) || this.#sync.wants(ref.digest))
+    )
     this.#mempool.requeue(round => round <= gcRound)
     this.#noteAccepted(freed)
   }
@@ -378,7 +365,8 @@ export class Replica {
     const get = (digest: string): Vertex | undefined => this.#fetchedForSync.get(digest) ?? this.#graph.get(digest)
     for (let ready = this.#sync.takeReady(get); ready !== undefined; ready = this.#sync.takeReady(get)) {
       const fetched = ready.vertices.filter(vertex => !this.#graph.has(vertex.digest))
-      if (fetched.length > 0) this.#effects.push({ kind: 'store', vertices: fetched.filter(vertex => vertex.header.author !== this.#self) })
+      if (fetched.length > 0)
+        this.#effects.push({ kind: 'store', vertices: fetched.filter(vertex => vertex.header.author !== this.#self) })
       for (const vertex of ready.vertices) this.#fetchedForSync.delete(vertex.digest)
       if (ready.reached !== undefined) this.#votes.skipTo(ready.reached.sequence, ready.reached.digest)
       this.#applyCertified(ready.commit, ready.digest, ready.vertices)
@@ -406,7 +394,8 @@ export class Replica {
     if (this.#sync.isActive) return true
     const ahead = new WeightCounter(this.#committee)
     for (const { validator, progress } of this.#peers.values()) {
-      if (validator !== undefined && this.#sync.isFarBehind(this.#point, this.#graph.quorumRound, progress)) ahead.add(validator)
+      if (validator !== undefined && this.#sync.isFarBehind(this.#point, this.#graph.quorumRound, progress))
+        ahead.add(validator)
     }
     return ahead.weight > faultsTolerated(this.#committee)
   }
@@ -418,7 +407,10 @@ export class Replica {
 
   #urgency(): Urgency {
     if (this.#mempool.waitingCount > 0 || this.#payloadVertices > 0) return 'events'
-    const isCheckpointOpen = this.#eventsSinceCheckpoint > 0 || this.#votes.ownSequence > this.#votes.certifiedSequence || this.#votesToSend.length > 0
+    const isCheckpointOpen =
+      this.#eventsSinceCheckpoint > 0 ||
+      this.#votes.ownSequence > this.#votes.certifiedSequence ||
+      this.#votesToSend.length > 0
     return isCheckpointOpen ? 'checkpoint' : 'idle'
   }
 
@@ -434,42 +426,19 @@ export class Replica {
       isConnected: author => this.#isConnected(author)
     })
     if (round === undefined) return
-    const parents = this.#parentsFor(round)
-    const body = encodeBody(this.#mempool.take(round))
-    const header: VertexHeader = {
-      epoch: this.#committee.epoch,
+    const proposal = makeProposal({
+      committee: this.#committee,
+      graph: this.#graph,
+      self: this.#self,
+      lastOwn: this.#lastOwn,
       round,
-      author: this.#self,
-      timestampMs: Math.max(0, Math.floor(this.#context.wallMs())),
-      parents,
-      eventCount: countEvents(body),
-      bodyDigest: bytesToHex(sha256(body)),
+      timestampMs: this.#context.wallMs(),
+      events: this.#mempool.take(round),
       votes: this.#votesToSend.splice(0, votesPerVertexMax)
-    }
-    const headerBytes = encodeHeader(header)
+    })
     this.#isSigning = true
     this.#lastOwnRound = round
     this.#lastOwnAtMs = nowMs
-    this.#effects.push({ kind: 'sign', header, headerBytes, digest: bytesToHex(sha256(headerBytes)), body })
+    this.#effects.push({ kind: 'sign', ...proposal })
   }
-
-  /** Own newest vertex first, then everybody's newest below `round`: older ones too, so that their events are swept up. */
-  #parentsFor(round: number): VertexRef[] {
-    const parents: VertexRef[] = []
-    const own = this.#lastOwn
-    if (own !== undefined && own.header.round > this.#graph.gcRound) parents.push(refOf(own))
-    for (const author of this.#committee.validators.keys()) {
-      if (author === this.#self && parents[0]?.author === author) continue
-      const newest = this.#graph.newestUpTo(author, round - 1)
-      if (newest !== undefined) parents.push(refOf(newest))
-    }
-    return parents[0]?.author === this.#self ? parents : parents.sort((a, b) => Number(b.author === this.#self) - Number(a.author === this.#self))
-  }
-}
-
-function countEvents(body: Uint8Array): number {
-  const view = new DataView(body.buffer, body.byteOffset, body.length)
-  let count = 0
-  for (let offset = 0; offset < body.length; offset += 4 + view.getUint32(offset)) count++
-  return count
 }

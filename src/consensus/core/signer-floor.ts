@@ -22,8 +22,12 @@ export type SigningVerdict =
 export const emptyFloor: SignerFloor = { epoch: 0, round: 0, digest: '', checkpointSequence: 0, checkpointDigest: '' }
 
 /** Decides whether a header may be signed above `floor`. Signing the same bytes again is allowed. */
-export function maySignVertex(floor: SignerFloor, next: { epoch: number; round: number; digest: string }): SigningVerdict {
-  if (next.epoch > floor.epoch || (next.epoch === floor.epoch && next.round > floor.round)) return { allowed: true, floor: { ...floor, ...next } }
+export function maySignVertex(
+  floor: SignerFloor,
+  next: { epoch: number; round: number; digest: string }
+): SigningVerdict {
+  if (next.epoch > floor.epoch || (next.epoch === floor.epoch && next.round > floor.round))
+    return { allowed: true, floor: { ...floor, ...next } }
   if (next.epoch === floor.epoch && next.round === floor.round) {
     return next.digest === floor.digest ? { allowed: true, floor } : { allowed: false, code: 'SIGN_TWICE', floor }
   }
@@ -35,6 +39,7 @@ export function maySignCheckpoint(floor: SignerFloor, next: { sequence: number; 
   if (next.sequence > floor.checkpointSequence) {
     return { allowed: true, floor: { ...floor, checkpointSequence: next.sequence, checkpointDigest: next.digest } }
   }
-  if (next.sequence === floor.checkpointSequence && next.digest === floor.checkpointDigest) return { allowed: true, floor }
+  if (next.sequence === floor.checkpointSequence && next.digest === floor.checkpointDigest)
+    return { allowed: true, floor }
   return { allowed: false, code: next.sequence === floor.checkpointSequence ? 'SIGN_TWICE' : 'SIGN_BELOW_FLOOR', floor }
 }

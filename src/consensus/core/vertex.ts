@@ -1,4 +1,12 @@
-import { bytesToHex, type CanonicalValue, concatBytes, decodeCanonical, encodeCanonical, hexToBytes, sha256 } from '../../codec/index.ts'
+import {
+  bytesToHex,
+  type CanonicalValue,
+  concatBytes,
+  decodeCanonical,
+  encodeCanonical,
+  hexToBytes,
+  sha256
+} from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import type { Committee } from './committee.ts'
 import type { ConsensusParameters } from './parameters.ts'
@@ -99,7 +107,13 @@ export function decodeVertex(bytes: Uint8Array): Vertex {
   const body = bytes.subarray(bodyStart)
   const header = decodeHeader(headerBytes)
   if (bytesToHex(sha256(body)) !== header.bodyDigest) throw invalid('body is not the one the header names')
-  return { digest: bytesToHex(sha256(headerBytes)), header, headerBytes, signature: bytes.subarray(4 + headerLength, bodyStart), body }
+  return {
+    digest: bytesToHex(sha256(headerBytes)),
+    header,
+    headerBytes,
+    signature: bytes.subarray(4 + headerLength, bodyStart),
+    body
+  }
 }
 
 /** Domain-separated bytes of a vertex signature: no other network, and nothing but a vertex, can reuse it. */
@@ -138,7 +152,16 @@ export function genesisVertices(committee: Committee, genesisDigest: Uint8Array,
   const body = new Uint8Array(0)
   const bodyDigest = bytesToHex(sha256(concatBytes(genesisDigest, body)))
   return committee.validators.map((_, author) => {
-    const header: VertexHeader = { epoch: committee.epoch, round: 0, author, timestampMs, parents: [], eventCount: 0, bodyDigest, votes: [] }
+    const header: VertexHeader = {
+      epoch: committee.epoch,
+      round: 0,
+      author,
+      timestampMs,
+      parents: [],
+      eventCount: 0,
+      bodyDigest,
+      votes: []
+    }
     const headerBytes = encodeHeader(header)
     return { digest: bytesToHex(sha256(headerBytes)), header, headerBytes, signature: new Uint8Array(0), body }
   })
@@ -154,7 +177,8 @@ export function staticFault(vertex: Vertex, committee: Committee, parameters: Co
   if (header.epoch !== committee.epoch) return 'another epoch'
   if (header.author >= count) return 'author is no member'
   if (header.round < 1) return 'round 0 is never sent'
-  if (header.eventCount > parameters.eventsPerVertexMax || body.length > parameters.bodyBytesMax) return 'body over its limit'
+  if (header.eventCount > parameters.eventsPerVertexMax || body.length > parameters.bodyBytesMax)
+    return 'body over its limit'
   if (header.parents.length === 0 || header.parents.length > count) return 'number of parents'
   const seen = new Set<number>()
   let weight = 0

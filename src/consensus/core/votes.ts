@@ -42,7 +42,8 @@ export class VoteBook {
   addOwn(sequence: number, digest: string): VoteOutcome {
     const expected = this.#expected.get(sequence)
     this.#expected.delete(sequence)
-    if (expected !== undefined && expected !== digest) return { kind: 'diverged', sequence, ours: digest, theirs: expected }
+    if (expected !== undefined && expected !== digest)
+      return { kind: 'diverged', sequence, ours: digest, theirs: expected }
     if (sequence <= this.#certifiedSequence) return { kind: 'counted' }
     this.#own.set(sequence, digest)
     return this.#evaluate(sequence)
@@ -50,9 +51,13 @@ export class VoteBook {
 
   /** The signature was checked before. One vote per author and sequence counts: the first. */
   add(author: number, vote: CheckpointVote): VoteOutcome {
-    if (vote.sequence <= this.#certifiedSequence || vote.sequence > this.ownSequence + sequencesAheadMax) return { kind: 'counted' }
+    if (vote.sequence <= this.#certifiedSequence || vote.sequence > this.ownSequence + sequencesAheadMax)
+      return { kind: 'counted' }
     let votes = this.#bySequence.get(vote.sequence)
-    if (votes === undefined) this.#bySequence.set(vote.sequence, (votes = new Map()))
+    if (votes === undefined) {
+      votes = new Map()
+      this.#bySequence.set(vote.sequence, votes)
+    }
     if (!votes.has(author)) votes.set(author, vote)
     return this.#evaluate(vote.sequence)
   }
@@ -62,7 +67,8 @@ export class VoteBook {
     if (expectedDigest !== undefined) this.#expected.set(sequence, expectedDigest)
     if (sequence <= this.#certifiedSequence) return
     this.#certifiedSequence = sequence
-    for (const book of [this.#bySequence, this.#own]) for (const key of book.keys()) if (key <= sequence) book.delete(key)
+    for (const book of [this.#bySequence, this.#own])
+      for (const key of book.keys()) if (key <= sequence) book.delete(key)
   }
 
   signers(sequence: number): number {
@@ -78,19 +84,22 @@ export class VoteBook {
     for (const [author, vote] of votes) {
       if (vote.digest === ours) agree.add(author)
       else {
-        let counter = differ.get(vote.digest)
-        if (counter === undefined) differ.set(vote.digest, (counter = new WeightCounter(this.#committee)))
+        const counter = differ.get(vote.digest) ?? new WeightCounter(this.#committee)
+        differ.set(vote.digest, counter)
         counter.add(author)
       }
     }
     for (const [theirs, counter] of differ) {
-      if (counter.weight > this.#committee.totalWeight - this.#committee.quorumWeight) return { kind: 'diverged', sequence, ours, theirs }
+      if (counter.weight > this.#committee.totalWeight - this.#committee.quorumWeight)
+        return { kind: 'diverged', sequence, ours, theirs }
     }
     if (!agree.isQuorum) return { kind: 'counted' }
     const certificate: CertifiedCheckpoint = {
       sequence,
       digest: ours,
-      votes: [...votes].filter(([, vote]) => vote.digest === ours).map(([author, vote]) => ({ author, signature: vote.signature }))
+      votes: [...votes]
+        .filter(([, vote]) => vote.digest === ours)
+        .map(([author, vote]) => ({ author, signature: vote.signature }))
     }
     this.skipTo(sequence)
     return { kind: 'certified', certificate }

@@ -1,4 +1,4 @@
-import { CID, type CanonicalValue, cidOfObject, decodeCanonical, encodeCanonical } from '../../codec/index.ts'
+import { type CanonicalValue, CID, cidOfObject, decodeCanonical, encodeCanonical } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 
 export type ChainId = 'A' | 'B' | 'C' | 'D'

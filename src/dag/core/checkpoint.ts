@@ -1,4 +1,12 @@
-import { bytesToHex, type CanonicalValue, concatBytes, decodeCanonical, encodeCanonical, hexToBytes, sha256 } from '../../codec/index.ts'
+import {
+  bytesToHex,
+  type CanonicalValue,
+  concatBytes,
+  decodeCanonical,
+  encodeCanonical,
+  hexToBytes,
+  sha256
+} from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 
 /** What validators sign after executing: 2/3+1 signatures make it a portable proof of everything below it. */

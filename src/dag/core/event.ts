@@ -1,5 +1,15 @@
 import * as dagCbor from '@ipld/dag-cbor'
-import { bytesToHex, type CID, cidOfDigest, concatBytes, encodeCanonical, sha256, verifySignature, verifySignatureSync, type SigningKey } from '../../codec/index.ts'
+import {
+  bytesToHex,
+  type CID,
+  cidOfDigest,
+  concatBytes,
+  encodeCanonical,
+  type SigningKey,
+  sha256,
+  verifySignature,
+  verifySignatureSync
+} from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 
 /**
@@ -28,7 +38,12 @@ export type SignedEvent = {
   readonly bytes: Uint8Array
 }
 
-export const eventLimits = Object.freeze({ payloadBytesMax: 64 * 1024, textBytesMax: 64, typeBytesMax: 32, envelopeOverheadBytesMax: 512 })
+export const eventLimits = Object.freeze({
+  payloadBytesMax: 64 * 1024,
+  textBytesMax: 64,
+  typeBytesMax: 32,
+  envelopeOverheadBytesMax: 512
+})
 const signatureBytes = 64
 const domain = new TextEncoder().encode('blyan/event/1')
 const typePattern = /^[a-z][a-z0-9-]{0,31}$/
@@ -69,7 +84,12 @@ export function decodeEvent(bytes: Uint8Array): SignedEvent {
   } catch (error) {
     throw invalid('not DAG-CBOR', error)
   }
-  return { envelope: envelopeOf(value), digest: bytesToHex(sha256(envelopeBytes)), signature: bytes.subarray(0, signatureBytes), bytes }
+  return {
+    envelope: envelopeOf(value),
+    digest: bytesToHex(sha256(envelopeBytes)),
+    signature: bytes.subarray(0, signatureBytes),
+    bytes
+  }
 }
 
 export function eventId(digest: Uint8Array): CID {
@@ -93,9 +113,11 @@ function envelopeOf(value: unknown): EventEnvelope {
   const fields = value as Record<string, unknown>
   if (Object.keys(fields).length !== 8) throw invalid('number of fields')
   const { tenantId, logicalClock, region, origin, createdAt, type, payload, author } = fields
-  for (const text of [tenantId, region, origin]) if (typeof text !== 'string' || text.length > eventLimits.textBytesMax) throw invalid('text field')
+  for (const text of [tenantId, region, origin])
+    if (typeof text !== 'string' || text.length > eventLimits.textBytesMax) throw invalid('text field')
   if (typeof type !== 'string' || !typePattern.test(type)) throw invalid('type')
-  for (const number of [logicalClock, createdAt]) if (!Number.isSafeInteger(number) || (number as number) < 0) throw invalid('number field')
+  for (const number of [logicalClock, createdAt])
+    if (!Number.isSafeInteger(number) || (number as number) < 0) throw invalid('number field')
   if (!(payload instanceof Uint8Array) || payload.length > eventLimits.payloadBytesMax) throw invalid('payload')
   if (!(author instanceof Uint8Array) || (author.length !== 34 && author.length !== 35)) throw invalid('author')
   return {

@@ -1,5 +1,19 @@
-import { bytesToHex, CID, cidOfDigest, concatBytes, digestOfCid, hexToBytes, publicKeyToText } from '../../codec/index.ts'
-import { type CheckpointCadence, type Commit, eventsOfBody, isCheckpointDue, type Vertex } from '../../consensus/index.ts'
+import {
+  bytesToHex,
+  type CID,
+  cidOfDigest,
+  concatBytes,
+  digestOfCid,
+  hexToBytes,
+  publicKeyToText
+} from '../../codec/index.ts'
+import {
+  type CheckpointCadence,
+  type Commit,
+  eventsOfBody,
+  isCheckpointDue,
+  type Vertex
+} from '../../consensus/index.ts'
 import { isBlyanError } from '../../errors/index.ts'
 import { type Block, type ChainId, chainIds, makeBlock } from './block.ts'
 import { type Checkpoint, checkpointDigest, encodeCheckpoint } from './checkpoint.ts'
@@ -28,7 +42,9 @@ export type Execution = {
   readonly ordered: readonly string[]
   readonly blocks: readonly Block[]
   readonly state: ReadonlyMap<string, Uint8Array | undefined>
-  readonly checkpoint: { readonly checkpoint: Checkpoint; readonly bytes: Uint8Array; readonly digest: string } | undefined
+  readonly checkpoint:
+    | { readonly checkpoint: Checkpoint; readonly bytes: Uint8Array; readonly digest: string }
+    | undefined
 }
 
 /** Height and newest block of a chain; for chain B the block that was added last. */
@@ -49,7 +65,15 @@ export class Executor {
   #leaves: Uint8Array[]
 
   /** `entries` and `parts` are what was stored; none for a new network. `leaves`: those since the last checkpoint. */
-  constructor(input: { genesis: Genesis; handlers: HandlerRegistry; stored?: { entries: Iterable<readonly [string, Uint8Array]>; parts: Iterable<PartVersion>; leaves: readonly Uint8Array[] } }) {
+  constructor(input: {
+    genesis: Genesis
+    handlers: HandlerRegistry
+    stored?: {
+      entries: Iterable<readonly [string, Uint8Array]>
+      parts: Iterable<PartVersion>
+      leaves: readonly Uint8Array[]
+    }
+  }) {
     this.#genesis = input.genesis
     this.#handlers = input.handlers
     this.#state = new State(input.stored?.entries ?? [])
@@ -84,7 +108,12 @@ export class Executor {
   }
 
   /** Executes the next commit. `eventsOf` may hand out events that were decoded when they came in. */
-  execute(input: { commit: Commit; commitDigest: string; vertices: readonly Vertex[]; eventsOf?: (vertex: Vertex) => readonly SignedEvent[] }): Execution {
+  execute(input: {
+    commit: Commit
+    commitDigest: string
+    vertices: readonly Vertex[]
+    eventsOf?: (vertex: Vertex) => readonly SignedEvent[]
+  }): Execution {
     const { commit, commitDigest, vertices, eventsOf = decodeEvents } = input
     const events: ExecutedEvent[] = []
     const blocks: Block[] = []
@@ -106,19 +135,29 @@ export class Executor {
         if (block !== undefined) blocks.push(block)
         cursor.eventCount++
         this.#leaves.push(eventLeaf(event.digest, refusal))
-        events.push({ sequence: cursor.eventCount, event, vertexDigest: vertex.digest, refusal, block: block?.cid.toString() ?? null })
+        events.push({
+          sequence: cursor.eventCount,
+          event,
+          vertexDigest: vertex.digest,
+          refusal,
+          block: block?.cid.toString() ?? null
+        })
       }
     }
     cursor.commits++
     cursor.events += events.length
     this.#state.set(cursorKey, cursor)
-    const checkpoint = isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters) ? this.#checkpoint(commit, commitDigest) : undefined
+    const checkpoint = isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters)
+      ? this.#checkpoint(commit, commitDigest)
+      : undefined
     return { events, early, ordered, blocks, state: this.#state.takeChanges(), checkpoint }
   }
 
   #apply(event: SignedEvent, timestampMs: number): { refusal: string; block: Block | undefined } {
     const outcome = this.#state.attempt(() => {
-      const draft = this.#handlers.get(event.envelope.type).apply({ envelope: event.envelope, state: this.#state, timestampMs })
+      const draft = this.#handlers
+        .get(event.envelope.type)
+        .apply({ envelope: event.envelope, state: this.#state, timestampMs })
       return draft === undefined ? undefined : this.#addBlock(draft, event)
     })
     if (outcome.ok) return { refusal: '', block: outcome.value }
@@ -153,7 +192,14 @@ export class Executor {
     if (chain_id !== 'B' || expert_name === null || tensor === null) return
     this.#state.set(`block/${block.cid.toString()}`, index)
     this.#state.set(`part/${expert_name}`, { block: block.cid, shape: [...shape], type: block_type })
-    this.#parts.add({ name: expert_name, blockType: block_type, layer: layer_id, block: block.cid.toString(), tensor: tensor.toString(), shape })
+    this.#parts.add({
+      name: expert_name,
+      blockType: block_type,
+      layer: layer_id,
+      block: block.cid.toString(),
+      tensor: tensor.toString(),
+      shape
+    })
   }
 
   #begin(): void {
@@ -163,7 +209,15 @@ export class Executor {
     }
     const shapes = new Map(this.#genesis.file.model.parts.map(part => [part.name, part.shape]))
     for (const block of this.#genesis.blocks) this.#record(block, shapes.get(block.header.expert_name ?? '') ?? [])
-    this.#state.set(cursorKey, { eventCount: 0, commits: 0, events: 0, lastTimestampMs: this.#genesis.timeMs, sequence: 0, previous: this.#genesis.digest, eventFirst: 1 })
+    this.#state.set(cursorKey, {
+      eventCount: 0,
+      commits: 0,
+      events: 0,
+      lastTimestampMs: this.#genesis.timeMs,
+      sequence: 0,
+      previous: this.#genesis.digest,
+      eventFirst: 1
+    })
   }
 
   #cursor(): Cursor {
@@ -173,7 +227,14 @@ export class Executor {
   #checkpoint(commit: Commit, commitDigest: string): NonNullable<Execution['checkpoint']> {
     const cursor = this.#cursor()
     const sequence = cursor.sequence + 1
-    const next = { ...cursor, commits: 0, events: 0, lastTimestampMs: commit.timestampMs, sequence, eventFirst: cursor.eventCount + 1 }
+    const next = {
+      ...cursor,
+      commits: 0,
+      events: 0,
+      lastTimestampMs: commit.timestampMs,
+      sequence,
+      eventFirst: cursor.eventCount + 1
+    }
     this.#state.set(cursorKey, next)
     const checkpoint: Checkpoint = {
       epoch: this.#genesis.committee.epoch,

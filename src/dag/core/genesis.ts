@@ -1,5 +1,13 @@
 import { z } from 'zod'
-import { bytesToHex, type CanonicalValue, cidOfDigest, encodeCanonical, parseCid, publicKeyFromText, sha256 } from '../../codec/index.ts'
+import {
+  bytesToHex,
+  type CanonicalValue,
+  cidOfDigest,
+  encodeCanonical,
+  parseCid,
+  publicKeyFromText,
+  sha256
+} from '../../codec/index.ts'
 import { type Committee, type ConsensusParameters, createCommittee, defaultParameters } from '../../consensus/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import { type Block, makeBlock } from './block.ts'
@@ -21,7 +29,9 @@ const publicKeyText = z.string().refine(text => {
   }
 }, 'not a public key')
 const amountText = z.string().regex(/^(0|[1-9][0-9]{0,38})$/)
-const jsonValue: z.ZodType<CanonicalValue> = z.lazy(() => z.union([z.null(), z.boolean(), z.int(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)]))
+const jsonValue: z.ZodType<CanonicalValue> = z.lazy(() =>
+  z.union([z.null(), z.boolean(), z.int(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)])
+)
 
 const genesisSchema = z.strictObject({
   schema: z.literal('blyan.genesis/1'),
@@ -30,7 +40,16 @@ const genesisSchema = z.strictObject({
   /** SHA-256 of genesis/pact.md, hex. */
   pact: z.string().regex(/^[0-9a-f]{64}$/),
   validators: z
-    .array(z.strictObject({ name: z.string().max(64), publicKey: publicKeyText, peerId: z.string().max(128), origin: z.string().max(64), region: z.string().max(64), weight: z.int().min(1).max(1_000_000) }))
+    .array(
+      z.strictObject({
+        name: z.string().max(64),
+        publicKey: publicKeyText,
+        peerId: z.string().max(128),
+        origin: z.string().max(64),
+        region: z.string().max(64),
+        weight: z.int().min(1).max(1_000_000)
+      })
+    )
     .min(1)
     .max(256),
   accounts: z.array(z.strictObject({ account: publicKeyText, balance: amountText, stake: amountText })).max(100_000),
@@ -39,13 +58,26 @@ const genesisSchema = z.strictObject({
     roundTimeoutMs: z.int().min(10),
     gcDepthRounds: z.int().min(8).max(10_000),
     eventsPerVertexMax: z.int().min(1).max(16_384),
-    bodyBytesMax: z.int().min(128 * 1024).max(1024 * 1024),
+    bodyBytesMax: z
+      .int()
+      .min(128 * 1024)
+      .max(1024 * 1024),
     checkpointCommitsMax: z.int().min(1).max(128),
     checkpointIntervalMs: z.int().min(0)
   }),
   model: z.strictObject({
     architecture: jsonValue,
-    parts: z.array(z.strictObject({ name: z.string().max(64), blockType: z.string().max(32), layer: z.int().nullable(), tensor: cidText, shape: z.array(z.int().min(1)).max(8) })).max(4096)
+    parts: z
+      .array(
+        z.strictObject({
+          name: z.string().max(64),
+          blockType: z.string().max(32),
+          layer: z.int().nullable(),
+          tensor: cidText,
+          shape: z.array(z.int().min(1)).max(8)
+        })
+      )
+      .max(4096)
   })
 })
 
@@ -83,8 +115,12 @@ export function parseGenesis(text: string): Genesis {
 export function genesisOf(file: GenesisFile): Genesis {
   const digest = sha256(encodeCanonical(file as unknown as CanonicalValue))
   const keys = file.validators.map(validator => validator.publicKey)
-  if (new Set(keys).size !== keys.length) throw new BlyanError('GENESIS_INVALID', { reason: 'validators: one key twice' })
-  const validators = file.validators.map(({ publicKey, ...rest }) => ({ ...rest, publicKey: publicKeyFromText(publicKey) }))
+  if (new Set(keys).size !== keys.length)
+    throw new BlyanError('GENESIS_INVALID', { reason: 'validators: one key twice' })
+  const validators = file.validators.map(({ publicKey, ...rest }) => ({
+    ...rest,
+    publicKey: publicKeyFromText(publicKey)
+  }))
   return {
     file,
     cid: cidOfDigest(digest).toString(),
@@ -100,10 +136,30 @@ export function genesisOf(file: GenesisFile): Genesis {
 function genesisBlocks(file: GenesisFile): Block[] {
   const none = { nonce: 0, miner_pub: new Uint8Array(0), payload_sig: new Uint8Array(0), event: null }
   const architecture = sha256(encodeCanonical(file.model.architecture))
-  const meta = makeBlock({ ...none, index: 0, chain_id: 'A', depends_on: [], block_type: 'meta', expert_name: null, layer_id: null, payload_hash: architecture, tensor: null })
+  const meta = makeBlock({
+    ...none,
+    index: 0,
+    chain_id: 'A',
+    depends_on: [],
+    block_type: 'meta',
+    expert_name: null,
+    layer_id: null,
+    payload_hash: architecture,
+    tensor: null
+  })
   const parts = file.model.parts.map((part, index) => {
     const tensor = parseCid(part.tensor)
-    return makeBlock({ ...none, index, chain_id: 'B', depends_on: [meta.cid], block_type: part.blockType, expert_name: part.name, layer_id: part.layer, payload_hash: tensor.multihash.digest, tensor })
+    return makeBlock({
+      ...none,
+      index,
+      chain_id: 'B',
+      depends_on: [meta.cid],
+      block_type: part.blockType,
+      expert_name: part.name,
+      layer_id: part.layer,
+      payload_hash: tensor.multihash.digest,
+      tensor
+    })
   })
   return [meta, ...parts]
 }

@@ -1,11 +1,22 @@
 import { z } from 'zod'
-import { type CanonicalValue, CID, decodeCanonical, encodeCanonical, parseCid, publicKeyToText, sha256 } from '../../codec/index.ts'
+import {
+  type CanonicalValue,
+  CID,
+  decodeCanonical,
+  encodeCanonical,
+  parseCid,
+  publicKeyToText,
+  sha256
+} from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import { dependenciesMax } from './block.ts'
 import { eventLimits } from './event.ts'
 import type { ApplyInput, BlockDraft, EventHandler } from './handlers.ts'
 
-const partName = z.string().regex(/^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*){0,3}$/).max(64)
+const partName = z
+  .string()
+  .regex(/^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*){0,3}$/)
+  .max(64)
 const cidText = z.string().transform((text, context) => {
   try {
     return parseCid(text)
@@ -21,7 +32,10 @@ const partJson = z.strictObject({
   tensor: cidText,
   shape: z.array(z.int().min(1)).min(1).max(8),
   parent: cidText.nullable().default(null),
-  dependsOn: z.array(cidText).max(dependenciesMax - 2).default([]),
+  dependsOn: z
+    .array(cidText)
+    .max(dependenciesMax - 2)
+    .default([]),
   nonce: z.int().min(0).default(0)
 })
 type PartPayload = z.output<typeof partJson>
@@ -41,7 +55,11 @@ export const noteHandler: EventHandler = {
   encodePayload: json => {
     if (typeof json !== 'string') throw invalid('note', 'give text')
     const bytes = new TextEncoder().encode(json)
-    if (bytes.length > eventLimits.payloadBytesMax) throw new BlyanError('EVENT_PAYLOAD_TOO_LARGE', { sizeBytes: bytes.length, limitBytes: eventLimits.payloadBytesMax })
+    if (bytes.length > eventLimits.payloadBytesMax)
+      throw new BlyanError('EVENT_PAYLOAD_TOO_LARGE', {
+        sizeBytes: bytes.length,
+        limitBytes: eventLimits.payloadBytesMax
+      })
     return bytes
   },
   describePayload: payload => new TextDecoder().decode(payload),
@@ -90,7 +108,12 @@ export const datasetHandler: EventHandler = {
   describePayload: payload => describe(read('dataset', payload)),
   apply: input => {
     const payload = checked('dataset', datasetJson, read('dataset', input.envelope.payload)) as DatasetPayload
-    return { ...plain('D', 'dataset'), name: payload.name, tensor: payload.data, payloadHash: sha256(input.envelope.payload) }
+    return {
+      ...plain('D', 'dataset'),
+      name: payload.name,
+      tensor: payload.data,
+      payloadHash: sha256(input.envelope.payload)
+    }
   }
 }
 
@@ -99,15 +122,24 @@ function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): B
   if (part !== undefined) {
     if (part.type !== type) throw invalid(type, `${payload.name} is a part of type ${part.type}`)
     if (part.shape.join() !== payload.shape.join()) {
-      throw new BlyanError('PART_SHAPE_WRONG', { name: payload.name, expected: part.shape.join(' x '), shape: payload.shape.join(' x ') })
+      throw new BlyanError('PART_SHAPE_WRONG', {
+        name: payload.name,
+        expected: part.shape.join(' x '),
+        shape: payload.shape.join(' x ')
+      })
     }
   }
   const newest = part === undefined ? null : part.block.toString()
   if (payload.parent !== null && payload.parent.toString() !== newest) {
-    throw new BlyanError('PART_PARENT_UNKNOWN', { parent: payload.parent.toString(), name: payload.name, newest: newest ?? 'none' })
+    throw new BlyanError('PART_PARENT_UNKNOWN', {
+      parent: payload.parent.toString(),
+      name: payload.name,
+      newest: newest ?? 'none'
+    })
   }
   for (const dependency of payload.dependsOn) {
-    if (state.get(`block/${dependency.toString()}`) === undefined) throw new BlyanError('CHAIN_DEPENDENCY_UNKNOWN', { block: payload.name, dependency: dependency.toString() })
+    if (state.get(`block/${dependency.toString()}`) === undefined)
+      throw new BlyanError('CHAIN_DEPENDENCY_UNKNOWN', { block: payload.name, dependency: dependency.toString() })
   }
   return {
     chain: 'B',
@@ -124,7 +156,8 @@ function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): B
 
 function requireStake({ envelope, state }: ApplyInput): void {
   const stake = state.get(`stake/${publicKeyToText(envelope.author)}`)
-  if (typeof stake !== 'string' || BigInt(stake) <= 0n) throw new BlyanError('EVENT_NOT_AUTHORISED', { type: envelope.type, reason: 'it has no stake' })
+  if (typeof stake !== 'string' || BigInt(stake) <= 0n)
+    throw new BlyanError('EVENT_NOT_AUTHORISED', { type: envelope.type, reason: 'it has no stake' })
 }
 
 function plain(chain: BlockDraft['chain'], blockType: string): Omit<BlockDraft, 'payloadHash'> {
@@ -167,4 +200,3 @@ function describe(value: unknown): unknown {
 function invalid(type: string, reason: string): BlyanError {
   return new BlyanError('EVENT_PAYLOAD_INVALID', { type, reason })
 }
-

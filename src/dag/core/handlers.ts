@@ -49,7 +49,8 @@ export class HandlerRegistry {
   /** Throws EVENT_TYPE_UNKNOWN. */
   get(type: string): EventHandler {
     const handler = this.#handlers.get(type)
-    if (handler === undefined) throw new BlyanError('EVENT_TYPE_UNKNOWN', { type, known: [...this.#handlers.keys()].join(', ') })
+    if (handler === undefined)
+      throw new BlyanError('EVENT_TYPE_UNKNOWN', { type, known: [...this.#handlers.keys()].join(', ') })
     return handler
   }
 }

@@ -26,7 +26,13 @@ export function merklePath(leaves: readonly Uint8Array[], index: number): Uint8A
 }
 
 /** Whether `leaf` stands at `index` of a tree with `count` leaves and this root. */
-export function verifyMerklePath(root: Uint8Array, leaf: Uint8Array, index: number, count: number, path: readonly Uint8Array[]): boolean {
+export function verifyMerklePath(
+  root: Uint8Array,
+  leaf: Uint8Array,
+  index: number,
+  count: number,
+  path: readonly Uint8Array[]
+): boolean {
   if (index < 0 || index >= count) return false
   const sides: boolean[] = []
   for (let low = 0, high = count; high - low > 1; ) {
@@ -38,7 +44,8 @@ export function verifyMerklePath(root: Uint8Array, leaf: Uint8Array, index: numb
   }
   if (sides.length !== path.length) return false
   let hash = leaf
-  for (const [place, isLeft] of sides.entries()) hash = isLeft ? nodeHash(hash, path[place]!) : nodeHash(path[place]!, hash)
+  for (const [place, isLeft] of sides.entries())
+    hash = isLeft ? nodeHash(hash, path[place]!) : nodeHash(path[place]!, hash)
   return bytesEqual(hash, root)
 }
 

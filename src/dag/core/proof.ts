@@ -1,4 +1,10 @@
-import { type CanonicalValue, decodeCanonical, encodeCanonical, hexToBytes, verifySignatureSync } from '../../codec/index.ts'
+import {
+  type CanonicalValue,
+  decodeCanonical,
+  encodeCanonical,
+  hexToBytes,
+  verifySignatureSync
+} from '../../codec/index.ts'
 import { WeightCounter } from '../../consensus/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import { checkpointDigest, checkpointSigningBytes, decodeCheckpoint } from './checkpoint.ts'
@@ -65,29 +71,42 @@ function verify(proof: FinalityProof, genesis: Genesis): ProofVerdict {
   const chain = proof.checkpoints.map(decodeCheckpoint)
   const first = chain[0]!
   const leaf = eventLeaf(event.digest, proof.refusal)
-  if (!verifyMerklePath(hexToBytes(first.eventRoot)!, leaf, proof.index, first.eventCount, proof.path)) return rejected('the event is not in the checkpoint')
+  if (!verifyMerklePath(hexToBytes(first.eventRoot)!, leaf, proof.index, first.eventCount, proof.path))
+    return rejected('the event is not in the checkpoint')
   for (const [place, checkpoint] of chain.entries()) {
     if (checkpoint.epoch !== genesis.committee.epoch) return rejected('a checkpoint of an unknown epoch')
-    if (place > 0 && checkpoint.previous !== checkpointDigest(proof.checkpoints[place - 1]!)) return rejected('the checkpoints are no chain')
+    if (place > 0 && checkpoint.previous !== checkpointDigest(proof.checkpoints[place - 1]!))
+      return rejected('the checkpoints are no chain')
   }
   const message = checkpointSigningBytes(genesis.digest, checkpointDigest(proof.checkpoints.at(-1)!))
   const weight = new WeightCounter(genesis.committee)
   const signers: string[] = []
   for (const vote of proof.votes) {
     const validator = genesis.committee.validators[vote.author]
-    if (validator === undefined || signers.includes(validator.name)) return rejected('a signer that is no validator, or one twice')
-    if (!verifySignatureSync(validator.publicKey, message, vote.signature)) return rejected(`the signature of ${validator.name} is wrong`)
+    if (validator === undefined || signers.includes(validator.name))
+      return rejected('a signer that is no validator, or one twice')
+    if (!verifySignatureSync(validator.publicKey, message, vote.signature))
+      return rejected(`the signature of ${validator.name} is wrong`)
     weight.add(vote.author)
     signers.push(validator.name)
   }
   if (!weight.isQuorum) return rejected(`${signers.length} signatures are no quorum`)
-  return { valid: true, reason: null, eventId: eventId(hexToBytes(event.digest)!).toString(), checkpoint: first.sequence, signers }
+  return {
+    valid: true,
+    reason: null,
+    eventId: eventId(hexToBytes(event.digest)!).toString(),
+    checkpoint: first.sequence,
+    signers
+  }
 }
 
 function decodeProof(bytes: Uint8Array): FinalityProof {
   const value = decodeCanonical(bytes, { sizeBytesMax: proofBytesMax })
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('not a map')
-  const { kind, event, refusal, index, path, checkpoints, votes, sets, ...rest } = value as Record<string, CanonicalValue>
+  const { kind, event, refusal, index, path, checkpoints, votes, sets, ...rest } = value as Record<
+    string,
+    CanonicalValue
+  >
   if (kind !== proofKind || Object.keys(rest).length > 0) throw invalid('another kind of file')
   if (!Array.isArray(sets) || sets.length > 0) throw invalid('validator sets that this version does not know')
   if (!(event instanceof Uint8Array) || typeof refusal !== 'string' || typeof index !== 'number') throw invalid('event')
@@ -121,4 +140,3 @@ function rejected(reason: string): ProofVerdict {
 function invalid(reason: string): BlyanError {
   return new BlyanError('ENCODING_INVALID', { reason: `finality proof: ${reason}` })
 }
-

@@ -19,7 +19,10 @@ export class StateTree {
   /** Sets `key` to a value, or removes it. */
   set(key: string, value: Uint8Array | undefined): void {
     const path = sha256(new TextEncoder().encode(key))
-    this.#root = value === undefined ? remove(this.#root, path, 0) : insert(this.#root, path, sha256(concatBytes(leafPrefix, path, sha256(value))), 0)
+    this.#root =
+      value === undefined
+        ? remove(this.#root, path, 0)
+        : insert(this.#root, path, sha256(concatBytes(leafPrefix, path, sha256(value))), 0)
   }
 
   /** 32 bytes; zeros for the empty state. */

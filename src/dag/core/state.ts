@@ -42,7 +42,9 @@ export class State implements StateView {
   }
 
   /** Runs `what`; when it throws, everything it wrote is undone and the error comes back as a value. */
-  attempt<T>(what: () => T): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown } {
+  attempt<T>(
+    what: () => T
+  ): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown } {
     this.#undo = new Map()
     try {
       return { ok: true, value: what() }

@@ -1,0 +1,45 @@
+// npm run -s bench -- [suite] [--json] [--quick]: what this machine does, beside what it could do at best.
+import { parseArgs } from 'node:util'
+import { type Suite, toJson, toTable } from './report.ts'
+
+const suites: Readonly<Record<string, () => Promise<Suite>>> = {
+  quorum: async () => (await import('./quorum.ts')).quorumSuite,
+  tensors: async () => (await import('./tensors.ts')).tensorsSuite,
+  experts: async () => (await import('./experts.ts')).expertsSuite
+}
+const later: readonly string[] = ['learning', 'ledger']
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  let values: { json?: boolean; quick?: boolean }
+  let wanted: string[]
+  try {
+    const parsed = parseArgs({
+      options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+      allowPositionals: true
+    })
+    values = parsed.values
+    wanted = parsed.positionals
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
+  for (const name of wanted) {
+    if (later.includes(name)) return usage(`the suite ${name} does not exist yet: what it measures is not built`)
+    if (suites[name] === undefined) return usage(`there is no suite ${name}`)
+  }
+  const note = (text: string): void => void process.stderr.write(`${text}\n`)
+  for (const name of wanted.length === 0 ? Object.keys(suites) : wanted) {
+    const suite = await suites[name]!()
+    const results = await suite({ quick: values.quick === true, note: text => note(`${name}: ${text}`) })
+    console.log(values.json === true ? toJson(name, results) : toTable(name, results))
+  }
+  return 0
+}
+
+function usage(reason: string): number {
+  process.stderr.write(
+    `${reason}\nusage: npm run -s bench -- [${Object.keys(suites).join(' | ')}] [--json] [--quick]\n`
+  )
+  return 2
+}

@@ -1,0 +1,23 @@
+import type { Quorum } from '../consensus/index.ts'
+import type { Chains, Genesis, HandlerRegistry } from '../dag/index.ts'
+import type { Network } from '../net/index.ts'
+import type { TensorStore } from '../tiles/index.ts'
+import type { EventService } from './event-service.ts'
+import type { NodeMetrics } from './metrics.ts'
+import type { ModelService } from './model-service.ts'
+import type { StartNodeInput } from './start-input.ts'
+
+/** The rooms of one node, wired. */
+export type NodeParts = {
+  readonly input: StartNodeInput
+  readonly genesis: Genesis
+  readonly handlers: HandlerRegistry
+  readonly network: Network
+  readonly chains: Chains
+  readonly quorum: Quorum
+  readonly tensors: TensorStore
+  readonly events: EventService
+  readonly model: ModelService
+  readonly metrics: NodeMetrics
+  readonly validator: number | undefined
+}
