@@ -1,6 +1,6 @@
 /**
- * Loaded into a daemon with --import: counts the bytes of all its sockets and how late its event loop runs, and writes
- * both to a file named after the process, twice a second. SIGUSR2 begins the event-loop measurement anew.
+ * Loaded into a daemon with --import: counts the bytes of all its sockets and how late its event loop runs. SIGUSR2
+ * writes both to a file named after the process, and begins the event-loop measurement anew.
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { renameSync, writeFileSync } from 'node:fs'
@@ -8,10 +8,9 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
-const writeEveryMs = 500
 /** The timer of the histogram; its own period is part of what it records. */
 const resolutionMs = 1
-const folder = process.env.BLYAN_BENCH_PROBE
+const folder = process.env.BENCH_PROBE_FOLDER
 
 if (folder !== undefined) observe(join(folder, `${process.pid}.json`))
 
@@ -31,8 +30,7 @@ function observe(file: string): void {
   subscribe('net.server.socket', watch)
   const delay = monitorEventLoopDelay({ resolution: resolutionMs })
   delay.enable()
-  process.on('SIGUSR2', () => delay.reset())
-  setInterval(() => {
+  process.on('SIGUSR2', () => {
     const text = JSON.stringify({
       receivedBytes: [...open].reduce((sum, socket) => sum + socket.bytesRead, closed.received),
       sentBytes: [...open].reduce((sum, socket) => sum + socket.bytesWritten, closed.sent),
@@ -40,5 +38,6 @@ function observe(file: string): void {
     })
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
-  }, writeEveryMs).unref()
+    delay.reset()
+  })
 }

@@ -52,18 +52,22 @@ class SocketLane implements HttpLane {
 
   #take(chunk: Buffer): void {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
-    for (;;) {
-      const headEnd = this.#received.indexOf('\r\n\r\n')
-      if (headEnd === -1) return
-      const head = this.#received.toString('latin1', 0, headEnd)
-      const bodyEnd = headEnd + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN)
-      if (Number.isNaN(bodyEnd)) return this.#waiting?.reject(new Error(`an answer without a length: ${head}`))
-      if (this.#received.length < bodyEnd) return
-      const body = this.#received.subarray(headEnd + 4, bodyEnd)
-      this.#received = this.#received.subarray(bodyEnd)
-      if (!head.startsWith('HTTP/1.1 200 ')) return this.#waiting?.reject(new Error(body.toString()))
-      this.#answers.push(body)
+    for (let answer = this.#nextAnswer(); answer !== undefined; answer = this.#nextAnswer()) {
+      if (!answer.ok) this.#waiting?.reject(new Error(answer.body.toString()))
+      this.#answers.push(answer.body)
       if (this.#answers.length === this.#expected) this.#waiting?.resolve(this.#answers.splice(0))
     }
+  }
+
+  /** Every answer of the API has a length, but for its streams, which nobody asks for here. */
+  #nextAnswer(): { readonly ok: boolean; readonly body: Buffer } | undefined {
+    const headEnd = this.#received.indexOf('\r\n\r\n')
+    if (headEnd === -1) return undefined
+    const head = this.#received.toString('latin1', 0, headEnd)
+    const bodyEnd = headEnd + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0)
+    if (this.#received.length < bodyEnd) return undefined
+    const body = this.#received.subarray(headEnd + 4, bodyEnd)
+    this.#received = this.#received.subarray(bodyEnd)
+    return { ok: head.startsWith('HTTP/1.1 200 '), body }
   }
 }

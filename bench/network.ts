@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connectToDaemon, type DaemonClient } from '../src/cli/daemon-client.ts'
 import { prepareDevnet } from '../src/cli/devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../src/cli/devnet/processes.ts'
 import { dataFolderPaths, readApiAddress, readApiToken } from '../src/node/index.ts'
+import { withTemporaryFolder } from './temporary-folder.ts'
 
 /** A network of real processes on this machine, made for one measurement. */
 export type BenchNetwork = { readonly nodes: readonly BenchNode[]; readonly genesisText: string }
@@ -16,6 +16,7 @@ export type BenchNode = {
   readonly url: string
   readonly token: string
   readonly daemon: DaemonClient
+  /** What its sockets carried so far, and its event loop since the last call. */
   probe(): Promise<Probe>
 }
 
@@ -24,37 +25,39 @@ export type Probe = { readonly receivedBytes: number; readonly sentBytes: number
 
 const readyTimeoutMs = 90_000
 const stopTimeoutMs = 15_000
+const probeTimeoutMs = 5000
 const probeModule = fileURLToPath(new URL('./daemon-probe.ts', import.meta.url))
 
 /** Starts it, lets `work` measure, then stops every process and removes every file, whatever happened. */
-export async function withNetwork<T>(
+export function withNetwork<T>(
   size: { readonly validators: number; readonly learners: number },
   work: (network: BenchNetwork) => Promise<T>
 ): Promise<T> {
-  const root = await mkdtemp(join(tmpdir(), 'blyan-bench-'))
-  const processes: NodeProcess[] = []
-  const killAll = (): void => {
-    for (const one of processes) if (one.isAlive) one.signal('SIGKILL')
-  }
-  process.once('exit', killAll)
-  try {
+  return withTemporaryFolder(async root => {
     const devnet = await prepareDevnet({ root: join(root, 'net'), ...size })
     const probes = join(root, 'probes')
     await mkdir(probes)
-    withEnvironment({ NODE_OPTIONS: nodeOptions(), BLYAN_BENCH_PROBE: probes }, () => {
-      for (const folder of devnet.folders) processes.push(startNodeProcess(folder))
-    })
-    await Promise.all(processes.map(one => one.ready(readyTimeoutMs)))
-    const nodes = await Promise.all(processes.map(one => describeNode(one, probes)))
-    return await work({ nodes, genesisText: await readFile(devnet.genesisFile, 'utf8') })
-  } finally {
-    for (const one of processes) if (one.isAlive) one.signal('SIGTERM')
-    const timer = setTimeout(killAll, stopTimeoutMs)
-    await Promise.all(processes.map(one => one.ended))
-    clearTimeout(timer)
-    process.removeListener('exit', killAll)
-    await rm(root, { recursive: true, force: true })
-  }
+    const processes: NodeProcess[] = []
+    const killAll = (): void => {
+      for (const one of processes) if (one.isAlive) one.signal('SIGKILL')
+    }
+    // First of the listeners: the folder can only go once nobody writes to it.
+    process.prependOnceListener('exit', killAll)
+    try {
+      withEnvironment({ NODE_OPTIONS: nodeOptions(), BENCH_PROBE_FOLDER: probes }, () => {
+        for (const folder of devnet.folders) processes.push(startNodeProcess(folder))
+      })
+      await Promise.all(processes.map(one => one.ready(readyTimeoutMs)))
+      const nodes = await Promise.all(processes.map(one => describeNode(one, probes)))
+      return await work({ nodes, genesisText: await readFile(devnet.genesisFile, 'utf8') })
+    } finally {
+      for (const one of processes) if (one.isAlive) one.signal('SIGTERM')
+      const timer = setTimeout(killAll, stopTimeoutMs)
+      await Promise.all(processes.map(one => one.ended))
+      clearTimeout(timer)
+      process.removeListener('exit', killAll)
+    }
+  })
 }
 
 /** The probe, and what the caller has set (a profiler, say). */
@@ -85,8 +88,18 @@ async function describeNode(node: NodeProcess, probes: string): Promise<BenchNod
     url: address.url,
     token: (await readApiToken(paths))!,
     daemon: await connectToDaemon(paths),
-    probe: async () => JSON.parse(await readFile(join(probes, `${address.pid}.json`), 'utf8')) as Probe
+    probe: () => readProbe(address.pid, join(probes, `${address.pid}.json`))
   }
+}
+
+async function readProbe(pid: number, file: string): Promise<Probe> {
+  await rm(file, { force: true })
+  process.kill(pid, 'SIGUSR2')
+  for (const endsAtMs = performance.now() + probeTimeoutMs; performance.now() < endsAtMs; await pause(10)) {
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    if (text !== undefined) return JSON.parse(text) as Probe
+  }
+  throw new Error(`process ${pid} did not answer`)
 }
 
 export function pause(ms: number): Promise<void> {

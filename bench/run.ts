@@ -9,6 +9,8 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
 }
 const later: readonly string[] = ['learning', 'ledger']
 
+// What runs is stopped and removed by `exit` listeners, which a signal alone would pass by.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
 process.exitCode = await main()
 
 async function main(): Promise<number> {

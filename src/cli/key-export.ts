@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
 import type { KeyFile } from '../codec/index.ts'
+import type { SignerFloor } from '../consensus/index.ts'
 import { BlyanError } from '../errors/index.ts'
-import { importKeyStore, readSmallFile, writeFileDurably } from '../node/index.ts'
+import { type DataFolderPaths, importKeyStore, runningProcess, writeFileDurably } from '../node/index.ts'
 
 /**
  * Files that carry a key elsewhere. A validator's key carries what it has signed last (its signer floor), so that on
@@ -8,11 +11,26 @@ import { importKeyStore, readSmallFile, writeFileDurably } from '../node/index.t
  */
 const exportSchema = 'blyan.key-export/1'
 
-export async function exportText(keyFile: KeyFile, signerStateFile: string): Promise<string> {
-  const floor = keyFile.name === 'validator' ? await readSmallFile(signerStateFile) : null
-  const document =
-    floor === null ? keyFile : { schema: exportSchema, key: keyFile, signerFloor: JSON.parse(floor) as unknown }
+const signerFloorSchema = z.strictObject({
+  epoch: z.int().min(0),
+  round: z.int().min(0),
+  digest: z.string().regex(/^([0-9a-f]{64})?$/),
+  checkpointSequence: z.int().min(0),
+  checkpointDigest: z.string().regex(/^([0-9a-f]{64})?$/)
+})
+
+/** Throws DATA_FOLDER_IN_USE for a validator key whose node runs: it signs on, and the floor would be old at once. */
+export async function exportText(keyFile: KeyFile, paths: DataFolderPaths): Promise<string> {
+  const signerFloor = keyFile.name === 'validator' ? await floorOf(paths) : undefined
+  const document = signerFloor === undefined ? keyFile : { schema: exportSchema, key: keyFile, signerFloor }
   return `${JSON.stringify(document, null, 2)}\n`
+}
+
+async function floorOf(paths: DataFolderPaths): Promise<SignerFloor | undefined> {
+  const pid = await runningProcess(paths)
+  if (pid !== null) throw new BlyanError('DATA_FOLDER_IN_USE', { path: paths.root, pid })
+  const { readSignerFloor } = await import('../consensus/index.ts')
+  return readSignerFloor(paths.signerStateFile)
 }
 
 /** Throws KEY_INVALID. */
@@ -29,15 +47,15 @@ export async function readExport(text: string): Promise<{ keyFile: KeyFile; sign
 }
 
 /** Refuses when another floor is there: nobody can say which of the two the key has reached. */
-export async function restoreSignerFloor(path: string, floor: unknown): Promise<void> {
-  const text = `${JSON.stringify(floor)}\n`
-  const found = await readSmallFile(path)
-  if (found !== null && JSON.stringify(JSON.parse(found)) !== JSON.stringify(floor)) {
-    throw new BlyanError('KEY_INVALID', {
-      reason: `${path} says that another key has signed here; use a new data folder`
-    })
+export async function restoreSignerFloor(file: string, given: unknown): Promise<void> {
+  const floor = signerFloorSchema.safeParse(given)
+  if (!floor.success) throw new BlyanError('KEY_INVALID', { reason: 'what the key has signed last cannot be read' })
+  const { readSignerFloor, writeSignerFloor } = await import('../consensus/index.ts')
+  const found = readSignerFloor(file)
+  if (found !== undefined && !isDeepStrictEqual({ ...found }, floor.data)) {
+    throw new BlyanError('KEY_INVALID', { reason: `${file} says that a key has signed here; use a new data folder` })
   }
-  if (found === null) await writeFileDurably(path, text, { mode: 0o600, exclusive: true })
+  if (found === undefined) writeSignerFloor(file, floor.data)
 }
 
 export async function writeNewFile(path: string, text: string): Promise<void> {

@@ -9,7 +9,7 @@ import { bytesEqual, compareBytes, concatBytes } from './bytes.ts'
  *
  * A public key is its multicodec prefix and its bytes (34 bytes for Ed25519, 35 for compressed secp256k1).
  * One acceptance rule holds for every build (docs/protocol.md, "Signatures"): Ed25519 without cofactor, S below the
- * group order, R compared as bytes, key canonical and not of small order; secp256k1 as 64 bytes with S in the lower half.
+ * group order, R compared as bytes, key canonical, neither R nor key of small order; secp256k1 as 64 bytes with S in the lower half.
  */
 export type SignatureScheme = 'ed25519' | 'secp256k1'
 
@@ -28,8 +28,11 @@ export interface SigningKey {
 
 const prefixes = { ed25519: Uint8Array.of(0xed, 0x01), secp256k1: Uint8Array.of(0xe7, 0x01) } as const
 const fieldPrime = 2n ** 255n - 19n
+const edwardsD = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
+const yMask = 2n ** 255n - 1n
 const ed25519Order = 2n ** 252n + 27742317777372353535851937790883648493n
 const secp256k1Order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const secp256k1OrderBytes = bigEndian(secp256k1Order)
 const secp256k1HalfOrder = bigEndian(secp256k1Order >> 1n)
 const signatureBytes = 64
 const keyCacheEntriesMax = 8192
@@ -39,7 +42,7 @@ const smallOrderY: readonly bigint[] = [
   0n,
   1n,
   fieldPrime - 1n,
-  2707385501144840649318225287225658788936804267575313519463743609750303021022n,
+  2707385501144840649318225287225658788936804267575313519463743609750303402022n,
   55188659117513257062467267217118295137698188065244968500265048394206261417927n
 ]
 
@@ -55,6 +58,8 @@ export function generateSigningKey(scheme: SignatureScheme = 'ed25519'): Signing
 export function importSigningKey(scheme: SignatureScheme, secret: Uint8Array): SigningKey {
   try {
     if (secret.length !== 32) throw new Error('a secret has 32 bytes')
+    // OpenSSL takes a scalar beyond the order and makes a key of it that other programs do not.
+    if (scheme === 'secp256k1' && compareBytes(secret, secp256k1OrderBytes) >= 0) throw new Error('not below the order')
     const der =
       scheme === 'ed25519'
         ? concatBytes(Buffer.from('302e020100300506032b657004220420', 'hex'), secret)
@@ -90,7 +95,8 @@ export function publicKeyFromText(text: PublicKeyText): Uint8Array {
 export function signatureAcceptable(publicKey: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== signatureBytes) return false
   return publicKey[0] === prefixes.ed25519[0]
-    ? littleEndian(signature.subarray(32)) < ed25519Order
+    ? // OpenSSL 3.0 takes an R of small order, 3.5 does not: the rule is ours, not the build's.
+      littleEndian(signature.subarray(32)) < ed25519Order && !smallOrderY.includes(yOf(signature.subarray(0, 32)))
     : compareBytes(signature.subarray(32), secp256k1HalfOrder) <= 0
 }
 
@@ -147,8 +153,8 @@ function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {
   const raw = publicKey.subarray(2)
   try {
     if (bytesEqual(publicKey.subarray(0, 2), prefixes.ed25519) && raw.length === 32) {
-      const y = littleEndian(raw) & (2n ** 255n - 1n)
-      if (y >= fieldPrime || smallOrderY.includes(y)) return undefined
+      const y = yOf(raw)
+      if (y >= fieldPrime || smallOrderY.includes(y) || !isOnEdwardsCurve(y)) return undefined
       const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') }
       return createPublicKey({ key: jwk, format: 'jwk' })
     }
@@ -164,6 +170,25 @@ function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {
     // Not a point of the curve.
   }
   return undefined
+}
+
+/** Whether some x belongs to this y (RFC 8032, section 5.1.3): OpenSSL takes keys that are no point and fails later. */
+function isOnEdwardsCurve(y: bigint): boolean {
+  const ySquared = (y * y) % fieldPrime
+  const numerator = (ySquared + fieldPrime - 1n) % fieldPrime
+  const denominator = (edwardsD * ySquared + 1n) % fieldPrime
+  const quotient = (numerator * powerModPrime(denominator, fieldPrime - 2n)) % fieldPrime
+  return quotient === 0n || powerModPrime(quotient, (fieldPrime - 1n) / 2n) === 1n
+}
+
+function powerModPrime(base: bigint, exponent: bigint): bigint {
+  let result = 1n
+  let factor = base % fieldPrime
+  for (let rest = exponent; rest > 0n; rest >>= 1n) {
+    if ((rest & 1n) === 1n) result = (result * factor) % fieldPrime
+    factor = (factor * factor) % fieldPrime
+  }
+  return result
 }
 
 function rawPublicKey(scheme: SignatureScheme, key: KeyObject): Uint8Array {
@@ -186,6 +211,11 @@ function withLowerS(signature: Uint8Array): Uint8Array {
   if (compareBytes(signature.subarray(32), secp256k1HalfOrder) <= 0) return signature
   const s = BigInt(`0x${Buffer.from(signature.subarray(32)).toString('hex')}`)
   return concatBytes(signature.subarray(0, 32), bigEndian(secp256k1Order - s))
+}
+
+/** The y coordinate of an encoded point: its top bit is the sign of x. */
+function yOf(point: Uint8Array): bigint {
+  return littleEndian(point) & yMask
 }
 
 function littleEndian(bytes: Uint8Array): bigint {

@@ -17,6 +17,7 @@ export {
 } from './core/committee.ts'
 export { type ConsensusParameters, type Context, defaultParameters } from './core/parameters.ts'
 export { genesisPoint } from './core/replica.ts'
+export type { SignerFloor } from './core/signer-floor.ts'
 export { decodeVertex, encodeVertex, eventsOfBody, type Vertex, vertexSigningBytes } from './core/vertex.ts'
 export type {
   CertifiedBytes,
@@ -27,5 +28,5 @@ export type {
   Vote
 } from './execution-port.ts'
 export { createQuorum, type Quorum, type QuorumLogger, type QuorumView } from './quorum.ts'
-export { openSigner, type Signer } from './signer.ts'
+export { openSigner, readSignerFloor, type Signer, writeSignerFloor } from './signer.ts'
 export { createVertexStore, type VertexStore } from './vertex-store.ts'

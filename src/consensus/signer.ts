@@ -26,6 +26,16 @@ export function openSigner(input: { readonly key: SigningKey; readonly file: str
   return new FileBackedSigner(input.key, input.file)
 }
 
+/** What the key of this file has signed last; undefined when it has signed nothing here. Throws SIGNER_STATE_DAMAGED. */
+export function readSignerFloor(file: string): SignerFloor | undefined {
+  return readSlots(file)?.floor
+}
+
+/** Begins a floor file at what a key has signed elsewhere. The caller has made sure that there is none. */
+export function writeSignerFloor(file: string, floor: SignerFloor): void {
+  createFile(file, floor)
+}
+
 const slotBytes = 512
 const head = '{"schema":"blyan.signer-state/1","slots":[\n'
 const between = ',\n'
@@ -44,7 +54,7 @@ class FileBackedSigner implements Signer {
   constructor(key: SigningKey, file: string) {
     this.#key = key
     const found = readSlots(file)
-    if (found === undefined) createFile(file)
+    if (found === undefined) createFile(file, emptyFloor)
     this.#floor = found?.floor ?? emptyFloor
     this.#turn = found?.turn ?? 0
     this.#file = openSync(file, 'r+')
@@ -118,16 +128,16 @@ function readSlots(file: string): Slot | undefined {
   return best
 }
 
-function createFile(file: string): void {
+function createFile(file: string, floor: SignerFloor): void {
   const temporary = `${file}.new`
   const handle = openSync(temporary, 'w', 0o600)
   writeSync(
     handle,
     Buffer.concat([
       Buffer.from(head),
-      encodeSlot(emptyFloor, 0),
+      encodeSlot(floor, 0),
       Buffer.from(between),
-      encodeSlot(emptyFloor, 1),
+      encodeSlot(floor, 1),
       Buffer.from(tail)
     ])
   )

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  bytesEqual,
   type CanonicalValue,
   decodeCanonical,
   encodeCanonical,
@@ -27,7 +28,11 @@ export const transferHandler: EventHandler = {
   encodePayload: json => encodeCanonical(checked(json) as CanonicalValue),
   describePayload: payload => read(payload),
   apply: ({ envelope, state }) => {
-    const { to, amount, coin } = checked(read(envelope.payload))
+    const payload = checked(read(envelope.payload))
+    // Nothing is left to a default: one meaning has one payload.
+    if (!bytesEqual(encodeCanonical(payload as CanonicalValue), envelope.payload))
+      throw invalid('not the canonical payload of its meaning')
+    const { to, amount, coin } = payload
     const from = publicKeyToText(envelope.author)
     const units = BigInt(amount)
     if (units > amountMax) throw invalid(`amount: more than ${amountMax}`)

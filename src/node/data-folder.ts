@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BlyanError, isBlyanError } from '../errors/index.ts'
 import { readSmallFile, removeFile, writeFileDurably } from './durable-file.ts'
-import { acquireFolderLock, type FolderLock } from './folder-lock.ts'
+import { acquireFolderLock, type FolderLock, lockHolder } from './folder-lock.ts'
 import { isSameProcess, processStartMark } from './process-identity.ts'
 
 /** Where everything of one node lies. Names are promises of the interface. */
@@ -133,6 +133,11 @@ export async function readApiAddress(paths: DataFolderPaths): Promise<ApiAddress
   } catch {
     return null
   }
+}
+
+/** The process that runs on this data folder; null when none does. */
+export function runningProcess(paths: DataFolderPaths): Promise<number | null> {
+  return lockHolder(paths.lockFile)
 }
 
 /** The token that may do all; null when there is none that this user may read. */

@@ -41,6 +41,14 @@ export async function acquireFolderLock(lockPath: string): Promise<FolderLock> {
   throw await inUse(lockPath)
 }
 
+/** The process that holds a data folder, while it lives; null when it is free. */
+export async function lockHolder(lockPath: string): Promise<number | null> {
+  const text = await readSmallFile(lockPath)
+  if (text === null) return null
+  const { pid, startMark } = JSON.parse(text) as LockContent
+  return isSameProcess(pid, startMark ?? null) ? pid : null
+}
+
 async function tryAcquire(lockPath: string, text: string): Promise<boolean> {
   if (await createExclusive(lockPath, text)) return true
   const dead = await deadChain(lockPath)

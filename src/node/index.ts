@@ -19,7 +19,8 @@ export {
   openDataFolder,
   prepareDataFolder,
   readApiAddress,
-  readApiToken
+  readApiToken,
+  runningProcess
 } from './data-folder.ts'
 export { readSmallFile, removeFile, writeFileDurably } from './durable-file.ts'
 export type { InitialisedItem, InitialiseInput, InitialiseReport } from './initialise.ts'

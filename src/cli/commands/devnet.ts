@@ -9,6 +9,7 @@ import {
   readApiAddress,
   readSmallFile,
   removeFile,
+  runningProcess,
   writeFileDurably
 } from '../../node/index.ts'
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../context.ts'
@@ -91,12 +92,8 @@ async function down(context: CommandContext): Promise<void> {
   const root = rootOf(context)
   const devnet = await findDevnet(root)
   if (devnet === undefined) throw new BlyanError('DEVNET_MISSING', { root })
-  const pids = new Set<number>()
-  for (const folder of devnet.folders) {
-    const lock = await readSmallFile(dataFolderPaths(folder.path).lockFile)
-    if (lock !== null) pids.add((JSON.parse(lock) as { pid: number }).pid)
-  }
-  const running = [...pids].filter(isRunning)
+  const holders = await Promise.all(devnet.folders.map(folder => runningProcess(dataFolderPaths(folder.path))))
+  const running = holders.filter(pid => pid !== null)
   for (const pid of running) process.kill(pid, 'SIGTERM')
   for (const endsAtMs = Date.now() + stopTimeoutMs; running.some(isRunning); ) {
     if (Date.now() > endsAtMs)
@@ -232,9 +229,8 @@ async function summary(
 
 async function requireNotRunning(devnet: Devnet): Promise<void> {
   for (const folder of devnet.folders) {
-    const lock = await readSmallFile(dataFolderPaths(folder.path).lockFile)
-    if (lock !== null && isRunning((JSON.parse(lock) as { pid: number }).pid))
-      throw new BlyanError('DATA_FOLDER_IN_USE', { path: folder.path, pid: (JSON.parse(lock) as { pid: number }).pid })
+    const pid = await runningProcess(dataFolderPaths(folder.path))
+    if (pid !== null) throw new BlyanError('DATA_FOLDER_IN_USE', { path: folder.path, pid })
   }
 }
 

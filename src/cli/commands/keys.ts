@@ -140,7 +140,7 @@ function registerExport(command: Command, context: () => CommandContext): void {
       if (options.plaintextSecret === true) {
         const key = await store.unlock(name, await obtainPassword(source, `password of the key "${name}": `))
         await writeNewFile(options.output, `${Buffer.from(key.exportSecret()).toString('hex')}\n`)
-      } else await writeNewFile(options.output, await exportText(await store.exportFile(name), paths().signerStateFile))
+      } else await writeNewFile(options.output, await exportText(await store.exportFile(name), paths()))
       if (name === 'validator')
         output.note('never run two nodes with this key at a time: they would sign against each other and be punished')
       const document = {

@@ -24,6 +24,9 @@ export class Decider {
   readonly #committee: Committee
   readonly #graph: Graph
   readonly #decided = new Map<number, SlotDecision[]>()
+  /** Graph and cursor of the last call that decided nothing: until one of them changes there is nothing to do. */
+  #idleRevision = -1
+  #idleCursor = -1
 
   constructor(committee: Committee, graph: Graph) {
     this.#committee = committee
@@ -32,6 +35,16 @@ export class Decider {
 
   /** The final vertices of `cursor + 1`, `cursor + 2`, ... for as long as every slot of the round is decided. */
   decidedAfter(cursor: number): { readonly round: number; readonly finals: readonly Vertex[] }[] {
+    if (this.#graph.revision === this.#idleRevision && cursor === this.#idleCursor) return []
+    const out = this.#decideAfter(cursor)
+    if (out.length === 0) {
+      this.#idleRevision = this.#graph.revision
+      this.#idleCursor = cursor
+    }
+    return out
+  }
+
+  #decideAfter(cursor: number): { readonly round: number; readonly finals: readonly Vertex[] }[] {
     const count = this.#committee.validators.length
     for (let round = this.#graph.highestRound; round > cursor; round--) {
       for (const author of slotOrder(round, count).reverse()) this.#decide(round, author)

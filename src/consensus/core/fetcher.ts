@@ -1,5 +1,5 @@
 import type { ConsensusParameters } from './parameters.ts'
-import type { VertexRef } from './vertex.ts'
+import { nameOf, type VertexRef } from './vertex.ts'
 
 /** Vertices to ask one peer for. */
 export type FetchPlan = { readonly peer: string; readonly digests: readonly string[] }
@@ -18,6 +18,7 @@ type Want = {
  */
 export class Fetcher {
   readonly #parameters: ConsensusParameters
+  /** By the whole name: a false reference to a vertex must not stand for the true one. */
   readonly #wants = new Map<string, Want>()
   readonly #inFlight = new Map<string, number>()
 
@@ -30,25 +31,23 @@ export class Fetcher {
   }
 
   want(ref: VertexRef, from: string | undefined): void {
-    if (this.#wants.has(ref.digest)) return
-    this.#wants.set(ref.digest, { ref, asked: [], peer: from, askedAtMs: Number.NEGATIVE_INFINITY, isOpen: false })
+    if (this.#wants.has(nameOf(ref))) return
+    this.#wants.set(nameOf(ref), { ref, asked: [], peer: from, askedAtMs: Number.NEGATIVE_INFINITY, isOpen: false })
   }
 
-  forget(digest: string): void {
-    this.#wants.delete(digest)
+  forget(ref: VertexRef): void {
+    this.#wants.delete(nameOf(ref))
   }
 
   keepOnly(isWanted: (ref: VertexRef) => boolean): void {
-    for (const want of this.#wants.values()) if (!isWanted(want.ref)) this.#wants.delete(want.ref.digest)
+    for (const want of this.#wants.values()) if (!isWanted(want.ref)) this.forget(want.ref)
   }
 
   /** The ask ended; what it did not bring may be asked of another peer at once. */
   finished(peer: string, digests: readonly string[]): void {
     this.#inFlight.set(peer, Math.max(0, (this.#inFlight.get(peer) ?? 0) - 1))
-    for (const digest of digests) {
-      const want = this.#wants.get(digest)
-      if (want?.peer === peer) want.isOpen = false
-    }
+    const ended = new Set(digests)
+    for (const want of this.#wants.values()) if (want.peer === peer && ended.has(want.ref.digest)) want.isOpen = false
   }
 
   peerGone(peer: string): void {

@@ -1,6 +1,6 @@
 import { type Committee, WeightCounter } from './committee.ts'
 import type { ConsensusParameters } from './parameters.ts'
-import { refOf, type Vertex, type VertexRef } from './vertex.ts'
+import { nameOf, refOf, type Vertex, type VertexRef } from './vertex.ts'
 
 /** A vertex in the graph with what is derived from it once, at acceptance. */
 export type Node = {
@@ -29,23 +29,31 @@ export class Graph {
   readonly #nodes = new Map<string, Node>()
   readonly #rounds = new Map<number, Node[][]>()
   readonly #suspended = new Map<string, { vertex: Vertex; missing: Set<string> }>()
-  /** Missing digest -> suspended vertices that wait for it. */
+  readonly #suspendedOf: number[]
+  /** Missing vertex, by its whole name (`nameOf`) -> suspended vertices that wait for it. */
   readonly #waiting = new Map<string, { ref: VertexRef; children: Set<string> }>()
   readonly #highest: number[]
   #gcRound = -1
   #quorumRound = 0
   #highestRound = 0
+  #revision = 0
 
   constructor(committee: Committee, parameters: ConsensusParameters, genesis: readonly Vertex[]) {
     this.#committee = committee
     this.#parameters = parameters
     this.#highest = committee.validators.map(() => 0)
+    this.#suspendedOf = committee.validators.map(() => 0)
     for (const vertex of genesis) this.#insert(vertex)
   }
 
   /** At and below this round everything counts as known and nothing is kept. */
   get gcRound(): number {
     return this.#gcRound
+  }
+
+  /** Changes with every accepted vertex. */
+  get revision(): number {
+    return this.#revision
   }
 
   /** Highest round of which a quorum of vertices is accepted. */
@@ -94,14 +102,14 @@ export class Graph {
     return undefined
   }
 
-  isMissing(digest: string): boolean {
-    return this.#waiting.has(digest)
+  isMissing(ref: VertexRef): boolean {
+    return this.#waiting.has(nameOf(ref))
   }
 
   /** Accepts a vertex, or suspends it until its ancestors are here. Static rules and signature were checked before. */
   add(vertex: Vertex): AddOutcome {
     const { round, author } = vertex.header
-    const wanted = this.#waiting.has(vertex.digest)
+    const wanted = this.isMissing(refOf(vertex))
     const nothing = (dropped: NonNullable<AddOutcome['dropped']>): AddOutcome => ({
       accepted: [],
       missing: [],
@@ -113,7 +121,7 @@ export class Graph {
     if (!wanted && this.slot(round, author).length >= this.#parameters.verticesPerSlotMax) return nothing('slot-full')
     const missing = vertex.header.parents.filter(parent => !this.#isKnown(parent))
     if (missing.length > 0) {
-      if (!wanted && this.#suspended.size >= this.#parameters.suspendedVerticesMax) return nothing('suspended-full')
+      if (!wanted && this.#suspendedOf[author]! >= this.#suspendedPerAuthorMax) return nothing('suspended-full')
       this.#suspend(vertex, missing)
       return { accepted: [], missing: missing.filter(ref => !this.#suspended.has(ref.digest)) }
     }
@@ -138,12 +146,20 @@ export class Graph {
     }
     for (const [digest, { vertex }] of this.#suspended) if (vertex.header.round <= round) this.#unsuspend(digest)
     const accepted: Vertex[] = []
-    for (const [digest, { ref }] of [...this.#waiting]) if (ref.round <= round) accepted.push(...this.#release(digest))
+    for (const { ref } of [...this.#waiting.values()]) if (ref.round <= round) accepted.push(...this.#release(ref))
     return accepted
   }
 
+  /** One member cannot use up the room of the others. */
+  get #suspendedPerAuthorMax(): number {
+    return Math.max(1, Math.floor(this.#parameters.suspendedVerticesMax / this.#committee.validators.length))
+  }
+
+  /** A reference that names a vertex by another round or author than its own names nothing: it is missing, not known. */
   #isKnown(ref: VertexRef): boolean {
-    return ref.round <= this.#gcRound || this.#nodes.has(ref.digest)
+    if (ref.round <= this.#gcRound) return true
+    const header = this.#nodes.get(ref.digest)?.vertex.header
+    return header !== undefined && header.round === ref.round && header.author === ref.author
   }
 
   #weightOf(round: number): number {
@@ -156,10 +172,11 @@ export class Graph {
   }
 
   #suspend(vertex: Vertex, missing: readonly VertexRef[]): void {
-    this.#suspended.set(vertex.digest, { vertex, missing: new Set(missing.map(ref => ref.digest)) })
+    this.#suspended.set(vertex.digest, { vertex, missing: new Set(missing.map(nameOf)) })
+    this.#suspendedOf[vertex.header.author]!++
     for (const ref of missing) {
-      const entry = this.#waiting.get(ref.digest)
-      if (entry === undefined) this.#waiting.set(ref.digest, { ref, children: new Set([vertex.digest]) })
+      const entry = this.#waiting.get(nameOf(ref))
+      if (entry === undefined) this.#waiting.set(nameOf(ref), { ref, children: new Set([vertex.digest]) })
       else entry.children.add(vertex.digest)
     }
   }
@@ -168,6 +185,7 @@ export class Graph {
     const entry = this.#suspended.get(digest)
     if (entry === undefined) return
     this.#suspended.delete(digest)
+    this.#suspendedOf[entry.vertex.header.author]!--
     for (const missing of entry.missing) {
       const waiting = this.#waiting.get(missing)
       waiting?.children.delete(digest)
@@ -177,13 +195,13 @@ export class Graph {
 
   #accept(vertex: Vertex): Vertex[] {
     this.#insert(vertex)
-    return [vertex, ...this.#release(vertex.digest)]
+    return [vertex, ...this.#release(refOf(vertex))]
   }
 
-  /** `digest` is known now: whoever waited for nothing else is accepted, and so on. */
-  #release(digest: string): Vertex[] {
+  /** `ref` is known now: whoever waited for nothing else is accepted, and so on. */
+  #release(ref: VertexRef): Vertex[] {
     const accepted: Vertex[] = []
-    const known = [digest]
+    const known = [nameOf(ref)]
     for (let next = known.pop(); next !== undefined; next = known.pop()) {
       const waiting = this.#waiting.get(next)
       if (waiting === undefined) continue
@@ -194,9 +212,10 @@ export class Graph {
         entry.missing.delete(next)
         if (entry.missing.size > 0) continue
         this.#suspended.delete(child)
+        this.#suspendedOf[entry.vertex.header.author]!--
         this.#insert(entry.vertex)
         accepted.push(entry.vertex)
-        known.push(child)
+        known.push(nameOf(refOf(entry.vertex)))
       }
     }
     return accepted
@@ -205,6 +224,7 @@ export class Graph {
   #insert(vertex: Vertex): void {
     const { round, author } = vertex.header
     const node = this.#derive(vertex)
+    this.#revision++
     this.#nodes.set(vertex.digest, node)
     let slots = this.#rounds.get(round)
     if (slots === undefined) {

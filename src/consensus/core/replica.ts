@@ -18,7 +18,7 @@ import type { ConsensusParameters, Context } from './parameters.ts'
 import { makeProposal } from './proposal.ts'
 import type { Effect, ReplicaInput, ReplicaView, Restored } from './replica-types.ts'
 import { type CertifiedCommits, CommitSync, type PeerProgress } from './sync.ts'
-import { type CheckpointVote, genesisVertices, type Vertex, votesPerVertexMax } from './vertex.ts'
+import { type CheckpointVote, genesisVertices, refOf, type Vertex, votesPerVertexMax } from './vertex.ts'
 import { VoteBook, type VoteOutcome } from './votes.ts'
 
 /** The point before the first commit. */
@@ -259,11 +259,11 @@ export class Replica {
   }
 
   #receiveOne(from: string | undefined, vertex: Vertex): void {
-    this.#fetcher.forget(vertex.digest)
+    this.#fetcher.forget(refOf(vertex))
     if (this.#sync.wants(vertex.digest)) this.#fetchedForSync.set(vertex.digest, vertex)
     for (const vote of vertex.header.votes) this.#noteVote(this.#votes.add(vertex.header.author, vote))
     if (
-      !this.#graph.isMissing(vertex.digest) &&
+      !this.#graph.isMissing(refOf(vertex)) &&
       vertex.header.round > this.#graph.quorumRound + this.#parameters.syncLagRounds &&
       this.#isFarBehind()
     ) {
@@ -278,7 +278,7 @@ export class Replica {
   #noteAccepted(accepted: readonly Vertex[]): void {
     if (accepted.length === 0) return
     for (const vertex of accepted) {
-      this.#fetcher.forget(vertex.digest)
+      this.#fetcher.forget(refOf(vertex))
       if (vertex.header.eventCount > 0 && !this.#committed.has(vertex.digest)) this.#payloadVertices++
     }
     const others = accepted.filter(vertex => vertex.header.author !== this.#self)
@@ -350,23 +350,19 @@ export class Replica {
     const freed = this.#graph.collectGarbage(gcRound)
     for (const [committed, round] of this.#committed) if (round <= gcRound) this.#committed.delete(committed)
     this.#decider.forget(this.#decidedRound)
-    this.#fetcher.keepOnly(
-      ref => ref.round > gcRound && (this.#graph.isMissing(ref.digest) || this.#sync.wants(ref.digest))
-    )
+    this.#fetcher.keepOnly(ref => ref.round > gcRound && (this.#graph.isMissing(ref) || this.#sync.wants(ref.digest)))
     this.#mempool.requeue(round => round <= gcRound)
     this.#noteAccepted(freed)
   }
 
   #catchUp(nowMs: number): void {
-    const progress = new Map([...this.#peers].map(([peer, entry]) => [peer, entry.progress] as const))
-    const peer = this.#sync.peerToAsk(nowMs, this.#point, this.#graph.quorumRound, progress)
+    const peer = this.#sync.peerToAsk(nowMs, this.#point, this.#graph.quorumRound, this.#peers)
     if (peer !== undefined) this.#effects.push({ kind: 'fetchCommits', peer, fromIndex: this.#point.index + 1 })
     if (!this.#sync.isActive) return
     const get = (digest: string): Vertex | undefined => this.#fetchedForSync.get(digest) ?? this.#graph.get(digest)
     for (let ready = this.#sync.takeReady(get); ready !== undefined; ready = this.#sync.takeReady(get)) {
       const fetched = ready.vertices.filter(vertex => !this.#graph.has(vertex.digest))
-      if (fetched.length > 0)
-        this.#effects.push({ kind: 'store', vertices: fetched.filter(vertex => vertex.header.author !== this.#self) })
+      if (fetched.length > 0) this.#effects.push({ kind: 'store', vertices: fetched })
       for (const vertex of ready.vertices) this.#fetchedForSync.delete(vertex.digest)
       if (ready.reached !== undefined) this.#votes.skipTo(ready.reached.sequence, ready.reached.digest)
       this.#applyCertified(ready.commit, ready.digest, ready.vertices)

@@ -53,10 +53,11 @@ export class CommitSync {
     nowMs: number,
     point: CommitPoint,
     ownRound: number,
-    peers: ReadonlyMap<string, PeerProgress>
+    peers: ReadonlyMap<string, { readonly progress: PeerProgress }>
   ): string | undefined {
     if (this.#work !== undefined || nowMs - this.#askedAtMs < this.#parameters.fetchTimeoutMs) return undefined
-    const ahead = [...peers].filter(([, progress]) => this.isFarBehind(point, ownRound, progress)).map(([peer]) => peer)
+    const ahead: string[] = []
+    for (const [peer, { progress }] of peers) if (this.isFarBehind(point, ownRound, progress)) ahead.push(peer)
     if (ahead.length === 0) return undefined
     this.#askedAtMs = nowMs
     return ahead[this.#turn++ % ahead.length]

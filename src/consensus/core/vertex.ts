@@ -50,6 +50,11 @@ export function refOf(vertex: Vertex): VertexRef {
   return { round: vertex.header.round, author: vertex.header.author, digest: vertex.digest }
 }
 
+/** A reference as one word. The digest alone does not do: a liar can put it beside another round or author. */
+export function nameOf(ref: VertexRef): string {
+  return `${ref.round}/${ref.author}/${ref.digest}`
+}
+
 export function encodeHeader(header: VertexHeader): Uint8Array {
   return encodeCanonical([
     version,

@@ -80,19 +80,18 @@ export class VoteBook {
     const votes = this.#bySequence.get(sequence)
     if (ours === undefined || votes === undefined) return { kind: 'counted' }
     const agree = new WeightCounter(this.#committee)
-    const differ = new Map<string, WeightCounter>()
+    const differ = new WeightCounter(this.#committee)
+    let theirs = ''
     for (const [author, vote] of votes) {
       if (vote.digest === ours) agree.add(author)
       else {
-        const counter = differ.get(vote.digest) ?? new WeightCounter(this.#committee)
-        differ.set(vote.digest, counter)
-        counter.add(author)
+        differ.add(author)
+        theirs = vote.digest
       }
     }
-    for (const [theirs, counter] of differ) {
-      if (counter.weight > this.#committee.totalWeight - this.#committee.quorumWeight)
-        return { kind: 'diverged', sequence, ours, theirs }
-    }
+    // Together, not digest by digest: when everybody computes something else, nobody has a second voice beside them.
+    if (differ.weight > this.#committee.totalWeight - this.#committee.quorumWeight)
+      return { kind: 'diverged', sequence, ours, theirs }
     if (!agree.isQuorum) return { kind: 'counted' }
     const certificate: CertifiedCheckpoint = {
       sequence,

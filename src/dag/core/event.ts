@@ -1,9 +1,9 @@
-import * as dagCbor from '@ipld/dag-cbor'
 import {
   bytesToHex,
   type CID,
   cidOfDigest,
   concatBytes,
+  decodeCanonical,
   encodeCanonical,
   type SigningKey,
   sha256,
@@ -80,9 +80,10 @@ export function decodeEvent(bytes: Uint8Array): SignedEvent {
   const envelopeBytes = bytes.subarray(signatureBytes)
   let value: unknown
   try {
-    value = dagCbor.decode(envelopeBytes)
+    // Canonical or nothing: what one library reads leniently another would refuse, and vertices hang on the answer.
+    value = decodeCanonical(envelopeBytes, { sizeBytesMax })
   } catch (error) {
-    throw invalid('not DAG-CBOR', error)
+    throw invalid('not canonical DAG-CBOR', error)
   }
   return {
     envelope: envelopeOf(value),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  bytesEqual,
   type CanonicalValue,
   CID,
   decodeCanonical,
@@ -95,7 +96,7 @@ export function partHandler(type: 'expert' | 'router' | 'attention' | 'embedding
     describePayload: payload => describe(read(type, payload)),
     apply: input => {
       requireStake(input)
-      return applyPart(type, checked(type, partJson, read(type, input.envelope.payload)) as PartPayload, input)
+      return applyPart(type, payloadOf(type, partJson, input.envelope.payload) as PartPayload, input)
     }
   }
 }
@@ -107,7 +108,7 @@ export const datasetHandler: EventHandler = {
   encodePayload: json => encodeChecked('dataset', datasetJson, json),
   describePayload: payload => describe(read('dataset', payload)),
   apply: input => {
-    const payload = checked('dataset', datasetJson, read('dataset', input.envelope.payload)) as DatasetPayload
+    const payload = payloadOf('dataset', datasetJson, input.envelope.payload) as DatasetPayload
     return {
       ...plain('D', 'dataset'),
       name: payload.name,
@@ -168,6 +169,14 @@ function plain(chain: BlockDraft['chain'], blockType: string): Omit<BlockDraft, 
 function encodeChecked(type: string, schema: z.ZodType, json: unknown): Uint8Array {
   const value = checked(type, schema, json)
   return encodeCanonical(value as CanonicalValue)
+}
+
+/** The one payload that this meaning has: CIDs are links, nothing is left to a default, numbers are integers. */
+function payloadOf(type: string, schema: z.ZodType, payload: Uint8Array): unknown {
+  const value = checked(type, schema, read(type, payload))
+  if (!bytesEqual(encodeCanonical(value as CanonicalValue), payload))
+    throw invalid(type, 'not the canonical payload of its meaning')
+  return value
 }
 
 function checked(type: string, schema: z.ZodType, json: unknown): unknown {

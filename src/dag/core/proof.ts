@@ -109,7 +109,8 @@ function decodeProof(bytes: Uint8Array): FinalityProof {
   >
   if (kind !== proofKind || Object.keys(rest).length > 0) throw invalid('another kind of file')
   if (!Array.isArray(sets) || sets.length > 0) throw invalid('validator sets that this version does not know')
-  if (!(event instanceof Uint8Array) || typeof refusal !== 'string' || typeof index !== 'number') throw invalid('event')
+  if (!(event instanceof Uint8Array) || typeof refusal !== 'string' || !Number.isSafeInteger(index))
+    throw invalid('event')
   const list = (name: string, from: unknown, lengthMax: number): readonly CanonicalValue[] => {
     if (!Array.isArray(from) || from.length > lengthMax) throw invalid(name)
     return from
@@ -122,7 +123,7 @@ function decodeProof(bytes: Uint8Array): FinalityProof {
   return {
     event,
     refusal,
-    index,
+    index: index as number,
     path: list('path', path, 64).map(bytesOf),
     checkpoints: list('checkpoints', checkpoints, checkpointsPerProofMax).map(bytesOf),
     votes: list('votes', votes, 256).map(vote => {
