@@ -68,7 +68,19 @@ function bringOnnxRuntime() {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'blyan-install-'))
   try {
     for (const name of ['onnxruntime-node', 'onnxruntime-common']) {
-      run(process.execPath, [process.env.npm_execpath, 'pack', `${name}@${version}`, '--pack-destination', scratch, '--silent', '--global=false'], scratch)
+      run(
+        process.execPath,
+        [
+          process.env.npm_execpath,
+          'pack',
+          `${name}@${version}`,
+          '--pack-destination',
+          scratch,
+          '--silent',
+          '--global=false'
+        ],
+        scratch
+      )
       const target = path.join(root, 'dist', 'node_modules', name)
       fs.mkdirSync(target, { recursive: true })
       run('tar', ['xzf', `${name}-${version}.tgz`, '-C', target, '--strip-components=1'], scratch)
@@ -80,7 +92,8 @@ function bringOnnxRuntime() {
 }
 
 async function willBeDropped() {
-  if (process.env.npm_config_global !== 'true' || process.env.npm_config_onnxruntime_node_install === 'skip') return false
+  if (process.env.npm_config_global !== 'true' || process.env.npm_config_onnxruntime_node_install === 'skip')
+    return false
   if (process.platform !== 'linux' || process.arch !== 'x64' || process.env.npm_execpath === undefined) return false
   try {
     await dns.lookup('api.nuget.org')
@@ -94,7 +107,9 @@ if (await willBeDropped()) {
   try {
     bringOnnxRuntime()
   } catch {
-    console.error('blyan-node: ONNX Runtime could not be installed; install again with --onnxruntime-node-install=skip to compute with the model')
+    console.error(
+      'blyan-node: ONNX Runtime could not be installed; install again with --onnxruntime-node-install=skip to compute with the model'
+    )
   }
 }
 if (process.env.BLYAN_KEEP_ALL_BINARIES !== '1') {

@@ -3,7 +3,10 @@ import { spawn } from 'node:child_process'
 
 const checks: readonly (readonly [string, readonly string[]])[] = [
   ['types', ['node_modules/.bin/tsc', '--noEmit']],
-  ['lint and format', ['node_modules/.bin/biome', 'ci', '--error-on-warnings', 'src', 'test', 'bench', 'scripts']],
+  [
+    'lint and format',
+    ['node_modules/.bin/biome', 'ci', '--colors=off', '--error-on-warnings', 'src', 'test', 'bench', 'scripts']
+  ],
   ['import rules', ['node_modules/.bin/depcruise', '--output-type', 'err', 'src']],
   ['docs/errors.md is fresh', [process.execPath, 'scripts/write-error-docs.ts', '--check']]
 ]

@@ -5,13 +5,19 @@ import { topologicalOrder } from '../../src/dag/core/block-graph.ts'
 import { isBlyanError } from '../../src/errors/index.ts'
 
 /** Blocks 0 to n-1, each building on some before it, put into the map in a random order. */
-const arbitraryGraph = fc
-  .array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: 1, maxLength: 40 })
-  .chain(links =>
-    fc
-      .shuffledSubarray(links.map((_, i) => i), { minLength: links.length })
-      .map(order => new Map(order.map(i => [String(i), i === 0 ? [] : [...new Set(links[i]!.map(link => String(link % i)))]] as const)))
-  )
+const arbitraryGraph = fc.array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: 1, maxLength: 40 }).chain(links =>
+  fc
+    .shuffledSubarray(
+      links.map((_, i) => i),
+      { minLength: links.length }
+    )
+    .map(
+      order =>
+        new Map(
+          order.map(i => [String(i), i === 0 ? [] : [...new Set(links[i]!.map(link => String(link % i)))]] as const)
+        )
+    )
+)
 
 test('dependencies come before what builds on them, and every block once', () => {
   fc.assert(
@@ -33,17 +39,26 @@ test('a cycle that is put in is found', () => {
       let first = last
       while (cyclic.get(first)!.length > 0) first = cyclic.get(first)![0]!
       cyclic.set(first, [last])
-      assert.throws(() => topologicalOrder(cyclic), error => isBlyanError(error, 'CHAIN_CYCLE'))
+      assert.throws(
+        () => topologicalOrder(cyclic),
+        error => isBlyanError(error, 'CHAIN_CYCLE')
+      )
     })
   )
 })
 
 test('a block that builds on itself is a cycle', () => {
-  assert.throws(() => topologicalOrder(new Map([['a', ['a']]])), error => isBlyanError(error, 'CHAIN_CYCLE'))
+  assert.throws(
+    () => topologicalOrder(new Map([['a', ['a']]])),
+    error => isBlyanError(error, 'CHAIN_CYCLE')
+  )
 })
 
 test('a dependency that is not there is named', () => {
-  assert.throws(() => topologicalOrder(new Map([['a', ['b']]])), error => isBlyanError(error, 'CHAIN_DEPENDENCY_UNKNOWN') && error.payload.dependency === 'b')
+  assert.throws(
+    () => topologicalOrder(new Map([['a', ['b']]])),
+    error => isBlyanError(error, 'CHAIN_DEPENDENCY_UNKNOWN') && error.payload.dependency === 'b'
+  )
 })
 
 test('a hundred thousand blocks in a row take no stack and little time', () => {

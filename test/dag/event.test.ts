@@ -92,12 +92,7 @@ test('another encoding of an envelope is no event: the id is the CID of its one 
   const head = bytes.subarray(0, 1)
   const type = Buffer.concat([encodeCanonical('type'), encodeCanonical('note')])
   const at = bytes.indexOf(type)
-  const swapped = Buffer.concat([
-    head,
-    bytes.subarray(1, at),
-    bytes.subarray(at + type.length),
-    type
-  ])
+  const swapped = Buffer.concat([head, bytes.subarray(1, at), bytes.subarray(at + type.length), type])
   assert.equal(swapped.length, bytes.length)
   assert.throws(() => decodeEvent(concatBytes(new Uint8Array(64), swapped)), isInvalid)
   const clock = Buffer.concat([encodeCanonical('logicalClock'), Buffer.of(7)])

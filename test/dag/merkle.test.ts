@@ -59,7 +59,10 @@ test('every path verifies, and for no other index, leaf, count or root', () => {
 test('an inner node is no leaf', () => {
   const leaves = leavesOf(4)
   const inner = sha256(Buffer.of(1), leaves[0]!, leaves[1]!)
-  assert.equal(verifyMerklePath(merkleRoot(leaves), merkleLeaf(inner), 0, 2, [sha256(Buffer.of(1), leaves[2]!, leaves[3]!)]), false)
+  assert.equal(
+    verifyMerklePath(merkleRoot(leaves), merkleLeaf(inner), 0, 2, [sha256(Buffer.of(1), leaves[2]!, leaves[3]!)]),
+    false
+  )
 })
 
 test('indexes outside the tree are refused', () => {

@@ -18,7 +18,11 @@ function reference(entries: ReadonlyMap<string, string>): Buffer {
     if (group.length === 0) return Buffer.alloc(32)
     if (group.length === 1) return group[0]!.hash
     const bit = (path: Buffer) => (path[depth >> 3]! >> (7 - (depth % 8))) & 1
-    const half = (side: number) => root(group.filter(({ path }) => bit(path) === side), depth + 1)
+    const half = (side: number) =>
+      root(
+        group.filter(({ path }) => bit(path) === side),
+        depth + 1
+      )
     return sha256(Buffer.of(1), half(0), half(1))
   }
   return root(leaves, 0)

@@ -23,23 +23,40 @@ for (const seed of seedsThatFailed) {
 
 for (const validators of [1, 2, 3]) {
   test(`${validators} validators, where no fault is tolerated, order everything when nothing fails`, () => {
-    const result = simulate(100 + validators, { validators, followers: 1, crashEveryMs: 0, partitionEveryMs: 0, loss: 0 })
+    const result = simulate(100 + validators, {
+      validators,
+      followers: 1,
+      crashEveryMs: 0,
+      partitionEveryMs: 0,
+      loss: 0
+    })
     assert.equal(result.verdict, 'pass', result.detail)
   })
 }
 
-
-test(`${freshSeeds} fresh seeds: crashes, loss, delay, partitions, lost writes, clock drift; one order, progress, bounded memory`, { timeout: 280_000 }, async t => {
+test(`${freshSeeds} fresh seeds: crashes, loss, delay, partitions, lost writes, clock drift; one order, progress, bounded memory`, {
+  timeout: 280_000
+}, async t => {
   const first = Number(process.env.SIM_FIRST_SEED ?? Math.floor(Date.now() / 1000))
-  t.diagnostic(`seeds ${first} to ${first + freshSeeds - 1}: repeat with npm run sim -- --from ${first} --seeds ${freshSeeds}`)
+  t.diagnostic(
+    `seeds ${first} to ${first + freshSeeds - 1}: repeat with npm run sim -- --from ${first} --seeds ${freshSeeds}`
+  )
   const share = freshSeeds / processes
-  const outputs = await Promise.all(Array.from({ length: processes }, (_, part) => runSeeds(first + part * share, share)))
+  const outputs = await Promise.all(
+    Array.from({ length: processes }, (_, part) => runSeeds(first + part * share, share))
+  )
   for (const { code, output } of outputs) assert.equal(code, 0, output)
 })
 
 function runSeeds(from: number, seeds: number): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [new URL('./run.ts', import.meta.url).pathname, '--from', String(from), '--seeds', String(seeds)])
+    const child = spawn(process.execPath, [
+      new URL('./run.ts', import.meta.url).pathname,
+      '--from',
+      String(from),
+      '--seeds',
+      String(seeds)
+    ])
     let output = ''
     child.stdout.on('data', chunk => (output += chunk))
     child.stderr.on('data', chunk => (output += chunk))
