@@ -10,6 +10,10 @@ import type { ApiHealth, Route, RouteContext } from './route.ts'
 import { routeTable } from './route-table.ts'
 import { errorBody, sendReply } from './send-reply.ts'
 
+/** The histogram counts its own sampling period as delay. */
+const eventLoopResolutionMs = 20
+const resolutionNs = eventLoopResolutionMs * 1e6
+
 export interface Api {
   /** Throws API_PORT_TAKEN. Port 0 takes any free one. */
   start(address: { host: string; port: number }): Promise<{ url: string }>
@@ -46,7 +50,7 @@ class FastifyApi implements Api {
   readonly #authenticator: Authenticator
   readonly #registered: string[] = []
   readonly #open = new Set<AbortController>()
-  readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: 20 })
+  readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: eventLoopResolutionMs })
   #streams = 0
 
   constructor(needs: ApiNeeds) {
@@ -120,7 +124,8 @@ class FastifyApi implements Api {
     this.#open.add(controller)
     if (isStream) this.#streams++
     reply.raw.once('close', () => {
-      controller.abort()
+      // An answer that was sent whole has nobody left to tell.
+      if (!reply.raw.writableFinished) controller.abort()
       this.#open.delete(controller)
       if (isStream) this.#streams--
     })
@@ -156,8 +161,8 @@ class FastifyApi implements Api {
         heapUsedBytes: memory.heapUsed
       },
       latency: {
-        eventLoopP50Ms: milliseconds(this.#eventLoopDelay.percentile(50)),
-        eventLoopP99Ms: milliseconds(this.#eventLoopDelay.percentile(99)),
+        eventLoopP50Ms: milliseconds(this.#eventLoopDelay.percentile(50) - resolutionNs),
+        eventLoopP99Ms: milliseconds(this.#eventLoopDelay.percentile(99) - resolutionNs),
         peersMedianMs: latencies[latencies.length >> 1] ?? null
       }
     }

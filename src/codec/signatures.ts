@@ -76,7 +76,12 @@ export function importSigningKey(scheme: SignatureScheme, secret: Uint8Array): S
 }
 
 export function publicKeyToText(publicKey: Uint8Array): PublicKeyText {
-  return base58btc.encode(publicKey)
+  const name = cacheName(publicKey)
+  const known = textCache.get(name)
+  if (known !== undefined) return known
+  const text = base58btc.encode(publicKey)
+  remember(textCache, name, text)
+  return text
 }
 
 /** Throws KEY_INVALID for anything that is no acceptable public key. */
@@ -139,14 +144,24 @@ class NodeSigningKey implements SigningKey {
 }
 
 const keyCache = new Map<string, KeyObject | undefined>()
+/** Base 58 costs as much as a few hashes, and the same accounts come again and again. */
+const textCache = new Map<string, PublicKeyText>()
 
 function keyObjectOf(publicKey: Uint8Array): KeyObject | undefined {
-  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.byteLength).toString('latin1')
+  const name = cacheName(publicKey)
   if (keyCache.has(name)) return keyCache.get(name)
-  if (keyCache.size >= keyCacheEntriesMax) keyCache.delete(keyCache.keys().next().value!)
   const key = readKeyObject(publicKey)
-  keyCache.set(name, key)
+  remember(keyCache, name, key)
   return key
+}
+
+function cacheName(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.byteLength).toString('latin1')
+}
+
+function remember<T>(cache: Map<string, T>, name: string, value: T): void {
+  if (cache.size >= keyCacheEntriesMax) cache.delete(cache.keys().next().value!)
+  cache.set(name, value)
 }
 
 function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {

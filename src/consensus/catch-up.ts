@@ -1,4 +1,5 @@
 import { concatBytes, verifySignature } from '../codec/index.ts'
+import { isBlyanError } from '../errors/index.ts'
 import { type Network, networkLimits, protocolIds } from '../net/index.ts'
 import { type Committee, WeightCounter } from './core/committee.ts'
 import type { ConsensusParameters } from './core/parameters.ts'
@@ -32,6 +33,9 @@ export type CatchUpNeeds = {
   readonly pump: () => void
 }
 
+/** A peer that promises commits and has none must not be asked again as fast as it answers. */
+const fruitlessPauseMs = 250
+
 /** Both sides of fetching: asks peers for vertices and certified commits, and answers when they ask. */
 export class CatchUp {
   readonly #needs: CatchUpNeeds
@@ -53,7 +57,8 @@ export class CatchUp {
         encodeVerticesRequest({ aboveRound, digests }),
         this.#needs.parameters.fetchTimeoutMs
       )
-      const vertices = await Promise.all(splitFrames(response).map(bytes => this.#needs.intake.verified(peer, bytes)))
+      const frames = splitFrames(response, 2 * this.#needs.parameters.refsPerFetchMax)
+      const vertices = await Promise.all(frames.map(bytes => this.#needs.intake.verified(peer, bytes)))
       // Parents before children: nothing is suspended that need not be.
       const found = vertices.filter(vertex => vertex !== undefined).sort((a, b) => a.header.round - b.header.round)
       if (!this.#needs.isStopped()) this.#needs.replica().receive(peer, found)
@@ -98,10 +103,13 @@ export class CatchUp {
       const response = decodeCommitsResponse(bytes, networkLimits.responseBytesMax)
       if (response.checkpoint.length > 0)
         answer = await this.#certifiedCommits(response.commits, response.checkpoint, response.votes)
+      if (answer === undefined) await pause(fruitlessPauseMs)
       const fault = this.#needs.isStopped() ? undefined : this.#needs.replica().commitsReceived(answer)
       if (answer !== undefined && fault !== undefined) this.#needs.network.penalise(peer, 10, fault)
     } catch (error) {
       this.#needs.logger.debug({ peer, reason: String(error) }, 'fetch of commits failed')
+      if (isBlyanError(error, 'ENCODING_INVALID')) this.#needs.network.penalise(peer, 10, error.code)
+      await pause(fruitlessPauseMs)
       if (!this.#needs.isStopped()) this.#needs.replica().commitsReceived(undefined)
     }
     this.#needs.pump()
@@ -114,21 +122,27 @@ export class CatchUp {
   ): Promise<CertifiedCommits | undefined> {
     const summary = this.#needs.execution.readCheckpoint(checkpoint)
     const weight = new WeightCounter(this.#needs.committee)
-    for (const vote of votes) {
+    // Only what was checked is kept: one false signature more would spoil every proof made from the certificate.
+    const checked = new Map<number, Vote>()
+    for (const vote of votes.slice(0, this.#needs.committee.validators.length)) {
       const validator = this.#needs.committee.validators[vote.author]
       if (
         validator !== undefined &&
+        !checked.has(vote.author) &&
         (await verifySignature(
           validator.publicKey,
           this.#needs.execution.checkpointMessage(summary.digest),
           vote.signature
         ))
-      )
+      ) {
         weight.add(vote.author)
+        checked.set(vote.author, vote)
+      }
     }
     if (!weight.isQuorum) return undefined
-    this.#needs.onCertificate(summary.sequence, votes)
-    this.#needs.execution.noteCertified(summary.sequence, votes, summary.commitIndex)
+    const certificate = [...checked.values()]
+    this.#needs.onCertificate(summary.sequence, certificate)
+    this.#needs.execution.noteCertified(summary.sequence, certificate, summary.commitIndex)
     return { commits, certificate: summary }
   }
 
@@ -151,6 +165,10 @@ export class CatchUp {
   }
 }
 
+function pause(delayMs: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, delayMs))
+}
+
 function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
   return concatBytes(
     ...frames.flatMap(frame => {
@@ -161,10 +179,11 @@ function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
   )
 }
 
-function splitFrames(bytes: Uint8Array): Uint8Array[] {
+/** At most `framesMax`: a response can hold millions of empty ones. */
+function splitFrames(bytes: Uint8Array, framesMax: number): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const frames: Uint8Array[] = []
-  for (let offset = 0; offset + 4 <= bytes.length; ) {
+  for (let offset = 0; offset + 4 <= bytes.length && frames.length < framesMax; ) {
     const end = offset + 4 + view.getUint32(offset)
     if (end > bytes.length) break
     frames.push(bytes.subarray(offset + 4, end))

@@ -42,6 +42,24 @@ export type CommitsResponse = {
   readonly votes: readonly { readonly author: number; readonly signature: Uint8Array }[]
 }
 
+/** The three parts, at most 256 commits, and three items for each of at most 1024 votes. */
+const commitsResponseItemsMax = 4 + 256 + 3 * 1024
+
+/** Megabytes of one-byte items take seconds and hundreds of megabytes to decode: they are counted before. */
+function hasMoreItems(bytes: Uint8Array, itemsMax: number): boolean {
+  let offset = 0
+  for (let items = 0; offset < bytes.length; items++) {
+    if (items > itemsMax) return true
+    const major = bytes[offset]! >> 5
+    const extra = bytes[offset]! & 31
+    const lengthBytes = extra < 24 ? 0 : 2 ** Math.min(extra - 24, 3)
+    let argument = extra < 24 ? extra : 0
+    for (let place = 1; place <= lengthBytes; place++) argument = argument * 256 + (bytes[offset + place] ?? 0)
+    offset += 1 + lengthBytes + (major === 2 || major === 3 ? argument : 0)
+  }
+  return false
+}
+
 export function encodeCommitsRequest(fromIndex: number): Uint8Array {
   return encodeCanonical([fromIndex])
 }
@@ -60,6 +78,7 @@ export function encodeCommitsResponse(response: CommitsResponse): Uint8Array {
 
 /** Throws ENCODING_INVALID. */
 export function decodeCommitsResponse(bytes: Uint8Array, sizeBytesMax: number): CommitsResponse {
+  if (hasMoreItems(bytes, commitsResponseItemsMax)) throw invalid('commits response')
   const value = decodeCanonical(bytes, { sizeBytesMax })
   if (!Array.isArray(value) || value.length !== 3) throw invalid('commits response')
   const [commits, checkpoint, votes] = value

@@ -28,6 +28,10 @@ export class EventChecker {
   }
 
   eventsOf(vertex: Vertex): readonly SignedEvent[] {
-    return this.#decoded.get(vertex) ?? eventsOfBody(vertex.body).map(decodeEvent)
+    const known = this.#decoded.get(vertex)
+    if (known !== undefined) return known
+    const events = eventsOfBody(vertex.body).map(decodeEvent)
+    this.#decoded.set(vertex, events)
+    return events
   }
 }

@@ -13,6 +13,8 @@ export function createFeedSender(openStream: () => Promise<Stream>, onEnd: () =>
   return new StreamFeedSender(openStream, onEnd)
 }
 
+const reopenAfterMs = 1000
+
 class StreamFeedSender implements FeedSender {
   readonly #openStream: () => Promise<Stream>
   readonly #onEnd: () => void
@@ -21,6 +23,7 @@ class StreamFeedSender implements FeedSender {
   #queuedBytes = 0
   #isSending = false
   #isClosed = false
+  #opensAgainAtMs = 0
 
   constructor(openStream: () => Promise<Stream>, onEnd: () => void) {
     this.#openStream = openStream
@@ -28,7 +31,7 @@ class StreamFeedSender implements FeedSender {
   }
 
   push(frame: Uint8Array): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || performance.now() < this.#opensAgainAtMs) return
     this.#queue.push(frame)
     this.#queuedBytes += frame.length
     while (this.#queuedBytes > networkLimits.feedQueueBytesMax) this.#queuedBytes -= this.#queue.shift()!.length
@@ -51,8 +54,12 @@ class StreamFeedSender implements FeedSender {
         await writeFrame(this.#stream, frame)
       }
     } catch {
-      this.#isClosed = true
+      // The stream may end while the connection lives on: the next push opens another, not at once.
+      this.#stream?.abort(new Error('feed failed'))
+      this.#stream = undefined
+      this.#opensAgainAtMs = performance.now() + reopenAfterMs
       this.#queue = []
+      this.#queuedBytes = 0
       this.#onEnd()
     } finally {
       this.#isSending = false

@@ -82,6 +82,8 @@ class Libp2pNetwork implements Network {
   readonly #serving: { protocol: string; handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array> }[] = []
   readonly #topics = new Map<string, (from: string, bytes: Uint8Array) => Promise<'accept' | 'ignore' | 'reject'>>()
   readonly #penalties = new PenaltyBook()
+  /** Bytes of answers on their way to a peer. */
+  readonly #answering = new Map<string, number>()
   readonly #dialer: Dialer
   #feedHandler: (peerId: string, frame: Uint8Array) => void = () => {}
   #libp2p: Host | undefined
@@ -213,7 +215,9 @@ class Libp2pNetwork implements Network {
       }
       host.addEventListener('connection:open', event => {
         if (event.detail.direction === 'outbound') void this.#sayHello(event.detail)
+        else this.#expectHello(event.detail)
       })
+      host.addEventListener('connection:close', event => this.#closed(event.detail))
       host.addEventListener('peer:disconnect', event => this.#gone(event.detail))
       await host.start()
       this.#startGossip()
@@ -276,7 +280,25 @@ class Libp2pNetwork implements Network {
       this.#judge(connection, hello)
     } catch (error) {
       this.#input.logger.debug({ peerId: connection.remotePeer.toString(), reason: String(error) }, 'no hello')
+      // Left open it would never be tried again: dialling gives the open connection back.
+      connection.abort(error instanceof Error ? error : new Error('no hello'))
     }
+  }
+
+  /** Who connects and never says which network it belongs to must not hold a place. */
+  #expectHello(connection: Connection): void {
+    setTimeout(() => {
+      if (connection.status !== 'open' || this.#admitted.has(connection.remotePeer.toString())) return
+      this.#input.logger.debug({ peerId: connection.remotePeer.toString() }, 'no hello in time')
+      connection.abort(new Error('no hello in time'))
+    }, 2 * networkLimits.helloTimeoutMs).unref()
+  }
+
+  /** One of two connections of a peer ended, and it was ours to use: begin again rather than be half connected. */
+  #closed(connection: Connection): void {
+    const peerId = connection.remotePeer.toString()
+    if (this.#admitted.get(peerId)?.connection !== connection) return
+    this.#libp2p?.hangUp(connection.remotePeer).catch(() => {})
   }
 
   async #answerHello(stream: Stream, connection: Connection): Promise<void> {
@@ -368,15 +390,33 @@ class Libp2pNetwork implements Network {
     handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array>
   ): Promise<void> {
     const peerId = connection.remotePeer.toString()
+    // Asking slowly, or not reading the answer, must not hold memory for ever.
+    const timer = setTimeout(() => stream.abort(new Error('timeout')), networkLimits.answerTimeoutMs)
     try {
       if (!(await this.#isAdmitted(peerId))) throw new Error('not admitted')
       const request = await readFrame(stream, networkLimits.requestBytesMax)
-      await writeFrame(stream, await handler(peerId, request))
-      await stream.close()
+      const response = await handler(peerId, request)
+      if ((this.#answering.get(peerId) ?? 0) + response.length > networkLimits.feedQueueBytesMax)
+        throw new Error('too much is on its way already')
+      this.#countAnswering(peerId, response.length)
+      try {
+        await writeFrame(stream, response)
+        await stream.close()
+      } finally {
+        this.#countAnswering(peerId, -response.length)
+      }
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error('request refused'))
       if (error instanceof BlyanError) this.penalise(peerId, 5, error.code)
+    } finally {
+      clearTimeout(timer)
     }
+  }
+
+  #countAnswering(peerId: string, change: number): void {
+    const sizeBytes = (this.#answering.get(peerId) ?? 0) + change
+    if (sizeBytes === 0) this.#answering.delete(peerId)
+    else this.#answering.set(peerId, sizeBytes)
   }
 
   async #readFeed(stream: Stream, connection: Connection): Promise<void> {

@@ -17,6 +17,7 @@ export const networkLimits = Object.freeze({
   inboundStreamsPerPeerMax: 32,
   helloTimeoutMs: 5000,
   admissionWaitMs: 5000,
+  answerTimeoutMs: 30_000,
   banMs: 10 * 60 * 1000,
   /** At this many penalty points a peer is cut off for `banMs`; one point is forgiven every 10 s. */
   penaltyPointsMax: 100,

@@ -104,8 +104,8 @@ class NodeEventService implements EventService {
     let event: SignedEvent
     if ('signedEvent' in request) {
       event = await this.#checkSigned(request.signedEvent)
-      const known = await this.#needs.chains.event(event.digest)
-      if (known !== undefined) return submitted(event, known.record.sequence, known.record.block, startedAtMs)
+      const known = await this.#knownAsFinal(event)
+      if (known !== undefined) return known
     } else {
       event = this.#sign(request)
     }
@@ -142,10 +142,19 @@ class NodeEventService implements EventService {
     this.#checkPayload(event.envelope.type, event.envelope.payload)
     if (!(await verifyEvent(event, this.#needs.genesis.digest)))
       throw new BlyanError('EVENT_SIGNATURE_WRONG', { genesis: this.#needs.genesis.cid })
-    if (!this.#pending.has(event.digest) && (await this.#needs.chains.event(event.digest)) === undefined) {
-      this.#checkClock(event.envelope.author, event.envelope.logicalClock)
-    }
     return event
+  }
+
+  /** A clock that its author's chain clock has not reached cannot be final yet: no look at the disk. */
+  async #knownAsFinal(event: SignedEvent): Promise<SubmittedEvent | undefined> {
+    const startedAtMs = performance.now()
+    const { author, logicalClock } = event.envelope
+    if (logicalClock <= this.#needs.chains.clockOf(author)) {
+      const found = await this.#needs.chains.event(event.digest)
+      if (found !== undefined) return submitted(event, found.record.sequence, found.record.block, startedAtMs)
+    }
+    if (!this.#pending.has(event.digest)) this.#checkClock(author, logicalClock)
+    return undefined
   }
 
   #checkPayload(type: string, payload: Uint8Array): void {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { scryptCosts } from '../../src/codec/index.ts'
+import { readSignerFloor, writeSignerFloor } from '../../src/consensus/index.ts'
 import { openDataFolder } from '../../src/node/index.ts'
 import { initialiseDataFolder } from '../../src/node/initialise.ts'
 import { cli } from './cli-fixture.ts'
@@ -83,7 +84,8 @@ test('start says who holds the folder, which setting is wrong, and when the keys
 test('keys move between folders encrypted, and a validator carries what it has signed', async () => {
   const [from, to] = [join(base, 'from'), join(base, 'to')]
   await Promise.all([makeFolder(from, ['validator']), makeFolder(to, [])])
-  writeFileSync(join(from, 'signer-state.json'), '{"round":7}')
+  const floor = { epoch: 0, round: 7, digest: 'ab'.repeat(32), checkpointSequence: 0, checkpointDigest: '' }
+  writeSignerFloor(join(from, 'signer-state.json'), floor)
   const password = join(from, 'keys/password')
   const file = join(base, 'exported.json')
   const exported = await cli(['keys', 'export', 'validator', '-o', file, '--data', from])
@@ -105,7 +107,7 @@ test('keys move between folders encrypted, and a validator carries what it has s
     imported.docs[0]?.publicKey,
     (JSON.parse(readFileSync(join(from, 'keys/validator.json'), 'utf8')) as { publicKey: string }).publicKey
   )
-  assert.deepEqual(JSON.parse(readFileSync(join(to, 'signer-state.json'), 'utf8')), { round: 7 })
+  assert.deepEqual(readSignerFloor(join(to, 'signer-state.json')), floor)
   const [twice, again, rotated, wrong] = await Promise.all([
     cli(['keys', 'export', 'validator', '-o', file, '--data', from]),
     cli(['keys', 'import', file, '--name', 'validator', '--data', to]),

@@ -20,6 +20,10 @@ test('commit time is the median of what the parents say, not the word of the fin
   assert.equal(timeOf([1, 1, 1], [10, 30, 20], 0), 20)
 })
 
+test('of an even number the later one of the middle pair counts', () => {
+  assert.equal(timeOf([1, 1, 1, 1], [100, 110, 120, 130], 0), 120)
+})
+
 test('one liar of four moves commit time no further than between honest clocks', () => {
   for (const lie of [0, 1e15]) {
     const time = timeOf([1, 1, 1, 1], [100, 110, 120, lie], 0)

@@ -6,7 +6,13 @@ import { refusesOnlyByName } from '../codec/fuzz.ts'
 import { accountOf, alice, bob, SmallNetwork, tensorCid } from './small-network.ts'
 
 const expert = 'layer0.expert0'
-const part = (changes: object = {}) => ({ name: expert, layer: 0, tensor: tensorCid('e1').toString(), shape: [4, 4], ...changes })
+const part = (changes: object = {}) => ({
+  name: expert,
+  layer: 0,
+  tensor: tensorCid('e1').toString(),
+  shape: [4, 4],
+  ...changes
+})
 
 test('genesis gives block 0 of chain A, and a block of chain B for each part', () => {
   const { executor, genesis } = new SmallNetwork()
@@ -32,13 +38,19 @@ test('a block names its event, its author, and the SHA-256 of what it carries', 
 
 test('chains A, C and D are lines: each block depends on the one before', () => {
   const network = new SmallNetwork()
-  const datasets = (name: string) => ({ name, data: rawCid(sha256(Buffer.from(name))).toString(), sizeBytes: 5, licence: 'CC0-1.0' })
-  const blocks = ['a', 'b'].flatMap(name =>
-    network.order(
-      network.event(alice, 'model', { layers: name.length }),
-      network.event(alice, 'transfer', { to: accountOf(bob), amount: '1' }),
-      network.event(bob, 'dataset', datasets(name))
-    ).blocks
+  const datasets = (name: string) => ({
+    name,
+    data: rawCid(sha256(Buffer.from(name))).toString(),
+    sizeBytes: 5,
+    licence: 'CC0-1.0'
+  })
+  const blocks = ['a', 'b'].flatMap(
+    name =>
+      network.order(
+        network.event(alice, 'model', { layers: name.length }),
+        network.event(alice, 'transfer', { to: accountOf(bob), amount: '1' }),
+        network.event(bob, 'dataset', datasets(name))
+      ).blocks
   )
   const [a1, c0, d0, a2, c1, d1] = blocks
   const dependsOn = (block: (typeof blocks)[number] | undefined) => block!.header.depends_on.map(String)
@@ -54,13 +66,17 @@ test('a version on chain B depends on the meta block, the version before and wha
   const { blocks } = network.order(
     network.event(alice, 'expert', part({ parent: first!.cid.toString(), dependsOn: [router!.cid.toString()] }))
   )
-  assert.deepEqual(blocks[0]!.header.depends_on.map(String), [meta, first, router].map(block => block!.cid.toString()))
+  assert.deepEqual(
+    blocks[0]!.header.depends_on.map(String),
+    [meta, first, router].map(block => block!.cid.toString())
+  )
   assert.equal(blocks[0]!.header.tensor!.toString(), tensorCid('e1').toString())
 })
 
 test('the index of parts keeps every version, oldest first', () => {
   const network = new SmallNetwork()
-  for (const name of ['e1', 'e2']) network.order(network.event(alice, 'expert', part({ tensor: tensorCid(name).toString() })))
+  for (const name of ['e1', 'e2'])
+    network.order(network.event(alice, 'expert', part({ tensor: tensorCid(name).toString() })))
   const { parts } = network.executor
   assert.deepEqual(parts.names(), [expert, 'layer0.router'])
   assert.deepEqual(
@@ -80,7 +96,10 @@ test('a new part begins with the meta block alone', () => {
 const refused: Record<string, [object, string]> = {
   'a parent that is not the newest version': [{ parent: tensorCid('other').toString() }, 'PART_PARENT_UNKNOWN'],
   'another shape than the part has': [{ shape: [4, 5] }, 'PART_SHAPE_WRONG'],
-  'a dependency that is no block of chain B': [{ dependsOn: [tensorCid('other').toString()] }, 'CHAIN_DEPENDENCY_UNKNOWN'],
+  'a dependency that is no block of chain B': [
+    { dependsOn: [tensorCid('other').toString()] },
+    'CHAIN_DEPENDENCY_UNKNOWN'
+  ],
   'a part of another type': [{ name: 'layer0.router', shape: [4] }, 'EVENT_PAYLOAD_INVALID']
 }
 
@@ -97,18 +116,23 @@ for (const [name, [changes, code]] of Object.entries(refused)) {
 test('without stake nobody writes to chains A and B', () => {
   const network = new SmallNetwork()
   const { events } = network.order(network.event(bob, 'expert', part()), network.event(bob, 'model', { layers: 2 }))
-  assert.deepEqual(events.map(({ refusal }) => refusal), ['EVENT_NOT_AUTHORISED', 'EVENT_NOT_AUTHORISED'])
+  assert.deepEqual(
+    events.map(({ refusal }) => refusal),
+    ['EVENT_NOT_AUTHORISED', 'EVENT_NOT_AUTHORISED']
+  )
 })
 
 test('a block comes out as it went in, under its own CID', () => {
   const network = new SmallNetwork()
   for (const block of network.genesis.blocks) {
-    assert.deepEqual(decodeBlock(block.bytes).header, block.header)
+    assert.deepEqual(makeBlock(decodeBlock(block.bytes).header).bytes, block.bytes)
     assert.ok(cidOfObject(block.bytes).equals(block.cid))
-    assert.ok(makeBlock(decodeBlock(block.bytes).header).cid.equals(block.cid))
   }
 })
 
 test('whatever bytes come, the decoder of blocks answers or refuses by name', () => {
-  refusesOnlyByName(decodeBlock, new SmallNetwork().genesis.blocks.map(block => block.bytes))
+  refusesOnlyByName(
+    decodeBlock,
+    new SmallNetwork().genesis.blocks.map(block => block.bytes)
+  )
 })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createRandom } from '../sim/random.ts'
-import { type ExecutedEvent, Executor, eventLeaf } from '../../src/dag/core/executor.ts'
 import type { SignedEvent } from '../../src/dag/core/event.ts'
+import { type ExecutedEvent, Executor, eventLeaf } from '../../src/dag/core/executor.ts'
+import { createRandom } from '../sim/random.ts'
 import { accountOf, alice, bob, carol, registry, SmallNetwork } from './small-network.ts'
 
 const refusals = (execution: ReturnType<Executor['execute']>) => execution.events.map(({ refusal }) => refusal)
@@ -34,7 +34,10 @@ test('of two events with one clock the first in the order counts', () => {
   const one = network.event(alice, 'note', 'a', { logicalClock: 1 })
   const two = network.event(alice, 'note', 'b', { logicalClock: 1 })
   const { events, ordered } = network.order(two, one)
-  assert.deepEqual(events.map(({ event }) => event.digest), [two.digest])
+  assert.deepEqual(
+    events.map(({ event }) => event.digest),
+    [two.digest]
+  )
   assert.deepEqual(ordered, [two.digest, one.digest])
 })
 
@@ -55,7 +58,9 @@ test('a refused event changes nothing but its author`s clock, and takes its plac
 
 test('types that nobody knows and payloads that make no sense are refused, never thrown', () => {
   const network = new SmallNetwork()
-  const payloads = ['', 'ff', 'a0', '80', '00', 'f6', `${'81'.repeat(5000)}00`, 'a162746f01'].map(hex => new Uint8Array(Buffer.from(hex, 'hex')))
+  const payloads = ['', 'ff', 'a0', '80', '00', 'f6', `${'81'.repeat(5000)}00`, 'a162746f01'].map(
+    hex => new Uint8Array(Buffer.from(hex, 'hex'))
+  )
   for (const type of ['transfer', 'expert', 'router', 'dataset', 'unheard-of']) {
     for (const payload of payloads) {
       const [refusal] = refusals(network.order(network.event(alice, type, payload)))
@@ -85,14 +90,22 @@ test('sequences run without gaps over commits and checkpoints', () => {
     if (checkpoint !== undefined)
       for (let n = 0; n < checkpoint.eventCount; n++) covered.push(checkpoint.eventFirst + n)
   }
-  assert.deepEqual(sequences, Array.from(sequences.keys(), place => place + 1))
+  assert.deepEqual(
+    sequences,
+    Array.from(sequences.keys(), place => place + 1)
+  )
   assert.deepEqual(covered, sequences)
 })
 
 test('checkpoints are a chain from genesis', () => {
   const network = new SmallNetwork()
-  const found = Array.from({ length: 12 }, () => network.order(network.event(bob, 'note', 'x')).checkpoint).filter(one => one !== undefined)
-  assert.deepEqual(found.map(({ checkpoint }) => checkpoint.sequence), [1, 2, 3])
+  const found = Array.from({ length: 12 }, () => network.order(network.event(bob, 'note', 'x')).checkpoint).filter(
+    one => one !== undefined
+  )
+  assert.deepEqual(
+    found.map(({ checkpoint }) => checkpoint.sequence),
+    [1, 2, 3]
+  )
   assert.deepEqual(
     found.map(({ checkpoint }) => checkpoint.previous),
     [network.genesis.digestHex, found[0]!.digest, found[1]!.digest]
@@ -116,7 +129,10 @@ test('the same commits give the same bytes, whether executed at once or after a 
       for (const commit of commits) {
         const [one, other] = [straight.execute(commit), restarting.execute(commit)]
         assert.deepEqual(other.checkpoint, one.checkpoint)
-        assert.deepEqual(other.blocks, one.blocks)
+        assert.deepEqual(
+          other.blocks.map(block => block.cid.toString()),
+          one.blocks.map(block => block.cid.toString())
+        )
         assert.equal(restarting.state.root(), straight.state.root())
         keep(other.state)
         leaves = other.checkpoint === undefined ? [...leaves, ...other.events.map(leafOf)] : []
@@ -124,7 +140,11 @@ test('the same commits give the same bytes, whether executed at once or after a 
           restarting = new Executor({
             genesis: network.genesis,
             handlers: registry,
-            stored: { entries: stored, parts: restarting.parts.names().flatMap(name => restarting.parts.history(name)), leaves }
+            stored: {
+              entries: stored,
+              parts: restarting.parts.names().flatMap(name => restarting.parts.history(name)),
+              leaves
+            }
           })
       }
       assert.deepEqual(restarting.parts, straight.parts)
@@ -146,9 +166,13 @@ test('cutting the same events into other commits changes no state and no block',
           blocks.push(...network.order(...events.slice(at, at + take)).blocks.map(block => block.cid.toString()))
         return blocks
       }
-      assert.deepEqual(blocksOf(small, () => 1), blocksOf(large, () => random.integer(1, 12)))
+      assert.deepEqual(
+        blocksOf(small, () => 1),
+        blocksOf(large, () => random.integer(1, 12))
+      )
       for (const key of [alice, bob, carol]) assert.equal(small.balance(key), large.balance(key))
-      for (const chain of ['A', 'B', 'C', 'D'] as const) assert.deepEqual(small.executor.chain(chain), large.executor.chain(chain))
+      for (const chain of ['A', 'B', 'C', 'D'] as const)
+        assert.deepEqual(small.executor.chain(chain), large.executor.chain(chain))
     }),
     { numRuns: 15 }
   )

@@ -41,7 +41,10 @@ test('no transfers, however they go, make or lose a coin', () => {
         assert.equal(refusal, before < BigInt(amount) ? 'BALANCE_TOO_LOW' : '')
         const balances = keys.map(key => network.balance(key))
         assert.ok(balances.every(balance => balance >= 0n))
-        assert.equal(balances.reduce((sum, balance) => sum + balance), 1500n)
+        assert.equal(
+          balances.reduce((sum, balance) => sum + balance),
+          1500n
+        )
       }
     }),
     { numRuns: 30 }
@@ -75,6 +78,10 @@ for (const [name, payload] of Object.entries(bad)) {
 test('what is refused at execution is refused when the payload is made, with the same code', () => {
   for (const [name, payload] of Object.entries(bad)) {
     if (name === 'an amount beyond all coins') continue
-    assert.throws(() => transferHandler.encodePayload(payload), error => isBlyanError(error, 'EVENT_PAYLOAD_INVALID'), name)
+    assert.throws(
+      () => transferHandler.encodePayload(payload),
+      error => isBlyanError(error, 'EVENT_PAYLOAD_INVALID'),
+      name
+    )
   }
 })

@@ -80,13 +80,14 @@ function verify(proof: FinalityProof, genesis: Genesis): ProofVerdict {
   }
   const message = checkpointSigningBytes(genesis.digest, checkpointDigest(proof.checkpoints.at(-1)!))
   const weight = new WeightCounter(genesis.committee)
+  const seen = new Set<number>()
   const signers: string[] = []
   for (const vote of proof.votes) {
     const validator = genesis.committee.validators[vote.author]
-    if (validator === undefined || signers.includes(validator.name))
-      return rejected('a signer that is no validator, or one twice')
+    if (validator === undefined || seen.has(vote.author)) return rejected('a signer that is no validator, or one twice')
     if (!verifySignatureSync(validator.publicKey, message, vote.signature))
       return rejected(`the signature of ${validator.name} is wrong`)
+    seen.add(vote.author)
     weight.add(vote.author)
     signers.push(validator.name)
   }

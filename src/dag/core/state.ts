@@ -13,7 +13,11 @@ const valueBytesMax = 64 * 1024
 /** The whole state in memory, with the changes since they were last taken and a way back for an event that fails. */
 export class State implements StateView {
   readonly #entries = new Map<string, Uint8Array>()
+  /** Decoded values of what was read or written; never changed in place. */
+  readonly #values = new Map<string, CanonicalValue>()
   readonly #tree = new StateTree()
+  /** Keys whose change the tree has not seen: a key that changes often costs the tree once a checkpoint. */
+  readonly #stale = new Set<string>()
   #changes = new Map<string, Uint8Array | undefined>()
   #undo: Map<string, Uint8Array | undefined> | undefined
 
@@ -29,12 +33,18 @@ export class State implements StateView {
   }
 
   get(key: string): CanonicalValue | undefined {
+    const known = this.#values.get(key)
+    if (known !== undefined) return known
     const bytes = this.#entries.get(key)
-    return bytes === undefined ? undefined : decodeCanonical(bytes, { sizeBytesMax: valueBytesMax })
+    if (bytes === undefined) return undefined
+    const value = decodeCanonical(bytes, { sizeBytesMax: valueBytesMax })
+    this.#values.set(key, value)
+    return value
   }
 
   set(key: string, value: CanonicalValue): void {
     this.#put(key, encodeCanonical(value))
+    this.#values.set(key, value)
   }
 
   delete(key: string): void {
@@ -60,6 +70,8 @@ export class State implements StateView {
 
   /** SHA-256 in hex over everything. */
   root(): string {
+    for (const key of this.#stale) this.#tree.set(key, this.#entries.get(key))
+    this.#stale.clear()
     return bytesToHex(this.#tree.root())
   }
 
@@ -73,7 +85,8 @@ export class State implements StateView {
     if (this.#undo !== undefined && !this.#undo.has(key)) this.#undo.set(key, this.#entries.get(key))
     if (bytes === undefined) this.#entries.delete(key)
     else this.#entries.set(key, bytes)
-    this.#tree.set(key, bytes)
+    this.#values.delete(key)
+    this.#stale.add(key)
     this.#changes.set(key, bytes)
   }
 }

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Stream } from '@libp2p/interface'
+import { createFeedSender } from '../../src/net/feed.ts'
+import { networkLimits } from '../../src/net/protocols.ts'
+
+/** A stream whose reader takes nothing until it is let. */
+function slowStream() {
+  const sent: Uint8Array[] = []
+  let letGo: () => void = () => {}
+  const drained = new Promise<void>(resolve => {
+    letGo = resolve
+  })
+  const stream = { send: (bytes: Uint8Array) => sent.push(bytes) < 0, onDrain: () => drained, close: async () => {} }
+  return { stream: stream as unknown as Stream, framesSent: () => sent.filter((_, i) => i % 2 === 1), letGo }
+}
+
+test('to a peer that reads too slowly the oldest frames are dropped and the newest kept', async () => {
+  const { stream, framesSent, letGo } = slowStream()
+  const feed = createFeedSender(
+    async () => stream,
+    () => {}
+  )
+  const frameBytes = 1024 * 1024
+  const count = 100
+  for (let i = 0; i < count; i++) {
+    feed.push(new Uint8Array(frameBytes).fill(i))
+    await new Promise(setImmediate)
+  }
+  letGo()
+  while (framesSent().at(-1)?.[0] !== count - 1) await new Promise(setImmediate)
+  const kept = networkLimits.feedQueueBytesMax / frameBytes
+  assert.deepEqual(
+    framesSent().map(frame => frame[0]),
+    [0, ...Array.from({ length: kept }, (_, i) => count - kept + i)]
+  )
+})
+
+test('frames arrive in the order they were pushed, also those pushed before the stream was there', async () => {
+  const sent: Uint8Array[] = []
+  const stream = { send: (bytes: Uint8Array) => sent.push(bytes) > 0, close: async () => {} } as unknown as Stream
+  const feed = createFeedSender(
+    async () => {
+      await new Promise(setImmediate)
+      return stream
+    },
+    () => {}
+  )
+  for (let i = 0; i < 20; i++) feed.push(Uint8Array.of(i))
+  while (sent.length < 40) await new Promise(setImmediate)
+  assert.deepEqual(
+    sent.filter((_, i) => i % 2 === 1).map(frame => frame[0]),
+    Array.from({ length: 20 }, (_, i) => i)
+  )
+})
+
+test('a feed whose stream fails says so once and takes no more', async () => {
+  let ends = 0
+  const feed = createFeedSender(
+    async () => {
+      throw new Error('no')
+    },
+    () => ends++
+  )
+  feed.push(Uint8Array.of(1))
+  await new Promise(setImmediate)
+  feed.push(Uint8Array.of(2))
+  await new Promise(setImmediate)
+  assert.equal(ends, 1)
+})
