@@ -29,7 +29,8 @@ export type ScryptCost = { readonly n: number; readonly r: number; readonly p: n
 export const scryptCosts = { standard: { n: 131072, r: 8, p: 1 }, light: { n: 4096, r: 8, p: 1 } } as const
 
 export const keyFileSchemaName = 'blyan.key/1'
-const costMax = { n: 1 << 20, r: 32, p: 16 }
+/** `nTimesR` times 128 bytes of memory: 1 GiB. */
+const costMax = { nTimesR: 1 << 23, p: 16 }
 
 export type EncryptInput = {
   readonly key: SigningKey
@@ -83,12 +84,14 @@ export async function decryptKey(file: KeyFile, password: string): Promise<Signi
     createdAt,
     kdf: { name: kdf.name, n: kdf.n, r: kdf.r, p: kdf.p, salt: kdf.salt }
   }
-  if (!(kdf.n <= costMax.n && kdf.r <= costMax.r && kdf.p <= costMax.p)) {
+  if (!(kdf.n * kdf.r <= costMax.nTimesR && kdf.p <= costMax.p)) {
     throw new BlyanError('KEY_INVALID', { reason: 'its scrypt cost is beyond any sense' })
   }
   let secret: Buffer
   try {
-    const decipher = createDecipheriv('aes-256-gcm', await derive(password, kdf), Buffer.from(cipher.nonce, 'hex'))
+    const decipher = createDecipheriv('aes-256-gcm', await derive(password, kdf), Buffer.from(cipher.nonce, 'hex'), {
+      authTagLength: 16
+    })
     decipher.setAAD(Buffer.from(JSON.stringify(head)))
     decipher.setAuthTag(Buffer.from(cipher.tag, 'hex'))
     secret = Buffer.concat([decipher.update(Buffer.from(cipher.text, 'hex')), decipher.final()])

@@ -1,5 +1,6 @@
 import type { Write } from '../storage/index.ts'
 import type { Commit } from './core/commit.ts'
+import type { PendingEvent } from './core/mempool.ts'
 import type { Vertex } from './core/vertex.ts'
 
 export type CheckpointSummary = {
@@ -33,6 +34,8 @@ export type CommitExecuted = {
 export interface ExecutionPort {
   /** Whether every event of a vertex is well-formed and rightly signed; the answer is the same at every node. */
   checkEvents(vertex: Vertex): Promise<boolean>
+  /** The events of a stored vertex, with their ids. */
+  pendingEvents(vertex: Vertex): PendingEvent[]
   execute(commit: CommitToExecute): CommitExecuted
   /** The last checkpoint computed here, if a quorum has not signed it yet. */
   openCheckpoint(): { readonly checkpoint: CheckpointSummary | undefined; readonly eventsSinceCheckpoint: number }

@@ -15,6 +15,7 @@ export {
   type Validator,
   WeightCounter
 } from './core/committee.ts'
+export type { PendingEvent } from './core/mempool.ts'
 export { type ConsensusParameters, type Context, defaultParameters } from './core/parameters.ts'
 export { genesisPoint } from './core/replica.ts'
 export type { SignerFloor } from './core/signer-floor.ts'

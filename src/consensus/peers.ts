@@ -1,7 +1,9 @@
 import { type FeedSender, type Network, protocolIds } from '../net/index.ts'
 import type { Committee } from './core/committee.ts'
 
-type Connected = { readonly validator: number | undefined; readonly feed: FeedSender }
+type Connected = { readonly validator: number | undefined; feed: FeedSender }
+
+const reopenFeedMs = 500
 
 /**
  * Whom we push to. Our own vertices go to every validator; everything we accept goes to peers that asked us to relay.
@@ -15,8 +17,11 @@ export class QuorumPeers {
   readonly #relaysTo = new Set<string>()
   #relayFrom: string | undefined
   readonly #relaysMax = 32
+  readonly #onFeedOpened: (peerId: string) => void
 
-  constructor(network: Network, committee: Committee, isValidator: boolean) {
+  /** `onFeedOpened` pushes what a peer needs first, whenever its feed begins. */
+  constructor(network: Network, committee: Committee, isValidator: boolean, onFeedOpened: (peerId: string) => void) {
+    this.#onFeedOpened = onFeedOpened
     this.#network = network
     this.#committee = committee
     this.#isValidator = isValidator
@@ -37,10 +42,26 @@ export class QuorumPeers {
 
   connected(peerId: string): number | undefined {
     const validator = this.validatorOf(peerId)
-    const feed = this.#network.feed(peerId, () => {})
-    this.#connected.set(peerId, { validator, feed })
+    this.#connected.set(peerId, { validator, feed: this.#open(peerId) })
+    this.#onFeedOpened(peerId)
     this.chooseRelay()
     return validator
+  }
+
+  /** A feed can end while the connection lives (a slow peer, a busy machine): without it the peer would never hear of us. */
+  #open(peerId: string): FeedSender {
+    let hasEnded = false
+    const feed = this.#network.feed(peerId, () => {
+      if (hasEnded) return
+      hasEnded = true
+      setTimeout(() => {
+        const entry = this.#connected.get(peerId)
+        if (entry?.feed !== feed) return
+        entry.feed = this.#open(peerId)
+        this.#onFeedOpened(peerId)
+      }, reopenFeedMs).unref()
+    })
+    return feed
   }
 
   disconnected(peerId: string): void {

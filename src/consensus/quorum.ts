@@ -57,6 +57,8 @@ export interface Quorum {
   /** Offers checked events. False when this node cannot take them. */
   submit(events: readonly PendingEvent[]): boolean
   hasPending(id: string): boolean
+  /** Events that a restart found in our own uncommitted vertices. */
+  restoredEvents(): readonly PendingEvent[]
   /** Who PREPAREd and who COMMITted a vertex, from what is on disk. */
   witnesses(vertexDigest: string): Promise<SlotWitnesses>
   readonly store: VertexStore
@@ -87,7 +89,9 @@ class NodeQuorum implements Quorum {
   constructor(needs: QuorumNeeds) {
     this.#needs = needs
     this.store = createVertexStore(needs.database)
-    this.#peers = new QuorumPeers(needs.network, needs.committee, needs.self !== undefined)
+    this.#peers = new QuorumPeers(needs.network, needs.committee, needs.self !== undefined, peerId =>
+      this.#greet(peerId)
+    )
     this.#journal = new Journal({
       database: needs.database,
       store: this.store,
@@ -159,6 +163,10 @@ class NodeQuorum implements Quorum {
 
   hasPending(id: string): boolean {
     return this.#replica!.hasPending(id)
+  }
+
+  restoredEvents(): readonly PendingEvent[] {
+    return this.#replica!.pendingEvents()
   }
 
   async witnesses(vertexDigest: string): Promise<SlotWitnesses> {
@@ -313,11 +321,14 @@ class NodeQuorum implements Quorum {
   }
 
   #peerConnected(peerId: string): void {
-    const validator = this.#peers.connected(peerId)
+    this.#replica!.peerConnected(peerId, this.#peers.connected(peerId))
+    this.#pump()
+  }
+
+  /** Where the frontier is: the newest vertex of everybody, and how far we are. */
+  #greet(peerId: string): void {
     for (const tip of this.#replica!.tips()) this.#peers.pushTo(peerId, vertexFrame(tip))
     this.#peers.pushTo(peerId, encodeProgress(this.#progress()))
-    this.#replica!.peerConnected(peerId, validator)
-    this.#pump()
   }
 
   #peerDisconnected(peerId: string): void {

@@ -5,6 +5,7 @@ import type {
   CommitExecuted,
   CommitToExecute,
   ExecutionPort,
+  PendingEvent,
   Vertex,
   VertexStore,
   Vote
@@ -61,6 +62,8 @@ export interface Chains extends ExecutionPort {
   proof(digest: string): Promise<Uint8Array>
   /** Called for every event once it is final and stored. */
   onFinal(listener: (executed: ExecutedEvent, commitIndex: number) => void): () => void
+  /** Called for every event that was ordered again, or whose clock another event of its author had taken: it has no place. */
+  onReplayed(listener: (digest: string) => void): void
 }
 
 export type ChainsNeeds = {
@@ -101,6 +104,7 @@ class StoredChains implements Chains {
   readonly #needs: ChainsNeeds
   readonly #executor: Executor
   readonly #checker: EventChecker
+  readonly #replayListeners: ((digest: string) => void)[] = []
   readonly #listeners = new Set<(executed: ExecutedEvent, commitIndex: number) => void>()
   /** Of the newest checkpoints, until a quorum has signed them: sequence to commit index. */
   readonly #commitIndexes = new Map<number, number>()
@@ -165,6 +169,10 @@ class StoredChains implements Chains {
     return this.#checker.check(vertex)
   }
 
+  pendingEvents(vertex: Vertex): PendingEvent[] {
+    return this.#checker.eventsOf(vertex).map(({ digest, bytes }) => ({ id: digest, bytes }))
+  }
+
   execute({ commit, digest, vertices }: CommitToExecute): CommitExecuted {
     const execution = this.#executor.execute({
       commit,
@@ -183,6 +191,7 @@ class StoredChains implements Chains {
       announce: () => {
         for (const executed of execution.events)
           for (const listener of this.#listeners) listener(executed, commit.index)
+        for (const digest of execution.replayed) for (const listener of this.#replayListeners) listener(digest)
       }
     }
   }
@@ -296,6 +305,10 @@ class StoredChains implements Chains {
       })
     }
     throw new BlyanError('PROOF_NOT_YET', { eventId })
+  }
+
+  onReplayed(listener: (digest: string) => void): void {
+    this.#replayListeners.push(listener)
   }
 
   onFinal(listener: (executed: ExecutedEvent, commitIndex: number) => void): () => void {

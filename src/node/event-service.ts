@@ -52,7 +52,7 @@ type Pending = {
   readonly startedAtMs: number
   lastSentAtMs: number
   attempts: number
-  readonly waiters: ((executed: ExecutedEvent) => void)[]
+  readonly waiters: ((outcome: ExecutedEvent | 'replayed') => void)[]
 }
 
 const pendingMax = 20_000
@@ -75,6 +75,7 @@ class NodeEventService implements EventService {
     this.#needs = needs
     this.#topic = `/blyan/${needs.genesis.digestHex.slice(0, 16)}/events/1`
     needs.chains.onFinal(executed => this.#final(executed))
+    needs.chains.onReplayed(digest => this.#replayed(digest))
     needs.network.subscribe(this.#topic, (_, bytes) => this.#gossiped(bytes))
   }
 
@@ -83,6 +84,19 @@ class NodeEventService implements EventService {
   }
 
   start(): void {
+    // Of before a restart: they are on their way already, and their clocks are taken.
+    for (const { bytes } of this.#needs.quorum.restoredEvents()) {
+      const event = decodeEvent(bytes)
+      if (event.envelope.logicalClock <= this.#needs.chains.clockOf(event.envelope.author)) continue
+      this.#pending.set(event.digest, {
+        event,
+        startedAtMs: performance.now(),
+        lastSentAtMs: 0,
+        attempts: 0,
+        waiters: []
+      })
+      this.#countClock(event, 1)
+    }
     this.#timer = setInterval(() => this.#round(), relayTurnMs / 2)
     this.#timer.unref()
   }
@@ -115,6 +129,10 @@ class NodeEventService implements EventService {
     const executed = await withTimeout(final, wait.timeoutMs, wait.signal)
     if (executed === undefined)
       throw new BlyanError('NOT_FINAL_IN_TIME', { eventId: idText(event), timeoutMs: wait.timeoutMs })
+    if (executed === 'replayed') {
+      const { author, logicalClock } = event.envelope
+      throw new BlyanError('EVENT_CLOCK_REPLAYED', { logicalClock, expected: this.#nextClock(author) })
+    }
     if (executed.refusal !== '') throw refusalError(executed)
     return submitted(event, executed.sequence, executed.block, startedAtMs)
   }
@@ -177,7 +195,7 @@ class NodeEventService implements EventService {
     if (logicalClock > expected) throw new BlyanError('EVENT_CLOCK_GAP', { logicalClock, expected })
   }
 
-  #take(event: SignedEvent, startedAtMs: number): Promise<ExecutedEvent> {
+  #take(event: SignedEvent, startedAtMs: number): Promise<ExecutedEvent | 'replayed'> {
     let entry = this.#pending.get(event.digest)
     if (entry === undefined) {
       if (this.#pending.size >= pendingMax) throw new BlyanError('MEMPOOL_FULL')
@@ -220,6 +238,15 @@ class NodeEventService implements EventService {
     this.#countClock(entry.event, -1)
     this.#finalityListener(performance.now() - entry.startedAtMs)
     for (const waiter of entry.waiters) waiter(executed)
+  }
+
+  /** Another event took its clock (submitted elsewhere, or by this node before it was killed): it will never be final. */
+  #replayed(digest: string): void {
+    const entry = this.#pending.get(digest)
+    if (entry === undefined) return
+    this.#pending.delete(digest)
+    this.#countClock(entry.event, -1)
+    for (const waiter of entry.waiters) waiter('replayed')
   }
 
   /** An event of a node that is no validator. Each validator takes it in its turn, unless it has become final before. */

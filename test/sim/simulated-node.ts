@@ -171,8 +171,18 @@ export class SimulatedNode {
       committed,
       vertices: [...this.disk.vertices.values()].filter(vertex => vertex.header.round > gcRound),
       floorRound: this.#floor.round,
+      ownEvents: this.#ownEvents(new Set(committed)),
       certifiedSequence: Math.max(0, ...this.disk.certificates.keys())
     }
+  }
+
+  #ownEvents(committed: ReadonlySet<string>): Restored['ownEvents'] {
+    const own = [...this.disk.vertices.values()].filter(
+      vertex => vertex.header.author === this.index && !committed.has(vertex.digest)
+    )
+    return own.flatMap(({ body, header }) =>
+      eventsOfBody(body).map(bytes => ({ event: { id: Buffer.from(bytes).toString(), bytes }, round: header.round }))
+    )
   }
 
   #nothing(): Restored {
@@ -182,6 +192,7 @@ export class SimulatedNode {
       committed: [],
       vertices: [],
       floorRound: 0,
+      ownEvents: [],
       certifiedSequence: 0
     }
   }

@@ -30,6 +30,7 @@ export class Graph {
   readonly #rounds = new Map<number, Node[][]>()
   readonly #suspended = new Map<string, { vertex: Vertex; missing: Set<string> }>()
   readonly #suspendedOf: number[]
+  #suspendedBytes = 0
   /** Missing vertex, by its whole name (`nameOf`) -> suspended vertices that wait for it. */
   readonly #waiting = new Map<string, { ref: VertexRef; children: Set<string> }>()
   readonly #highest: number[]
@@ -121,7 +122,10 @@ export class Graph {
     if (!wanted && this.slot(round, author).length >= this.#parameters.verticesPerSlotMax) return nothing('slot-full')
     const missing = vertex.header.parents.filter(parent => !this.#isKnown(parent))
     if (missing.length > 0) {
-      if (!wanted && this.#suspendedOf[author]! >= this.#suspendedPerAuthorMax) return nothing('suspended-full')
+      const isFull =
+        this.#suspendedOf[author]! >= this.#suspendedPerAuthorMax ||
+        this.#suspendedBytes > this.#parameters.suspendedBytesMax
+      if (!wanted && isFull) return nothing('suspended-full')
       this.#suspend(vertex, missing)
       return { accepted: [], missing: missing.filter(ref => !this.#suspended.has(ref.digest)) }
     }
@@ -174,6 +178,7 @@ export class Graph {
   #suspend(vertex: Vertex, missing: readonly VertexRef[]): void {
     this.#suspended.set(vertex.digest, { vertex, missing: new Set(missing.map(nameOf)) })
     this.#suspendedOf[vertex.header.author]!++
+    this.#suspendedBytes += vertex.body.length
     for (const ref of missing) {
       const entry = this.#waiting.get(nameOf(ref))
       if (entry === undefined) this.#waiting.set(nameOf(ref), { ref, children: new Set([vertex.digest]) })
@@ -186,6 +191,7 @@ export class Graph {
     if (entry === undefined) return
     this.#suspended.delete(digest)
     this.#suspendedOf[entry.vertex.header.author]!--
+    this.#suspendedBytes -= entry.vertex.body.length
     for (const missing of entry.missing) {
       const waiting = this.#waiting.get(missing)
       waiting?.children.delete(digest)
@@ -213,6 +219,7 @@ export class Graph {
         if (entry.missing.size > 0) continue
         this.#suspended.delete(child)
         this.#suspendedOf[entry.vertex.header.author]!--
+        this.#suspendedBytes -= entry.vertex.body.length
         this.#insert(entry.vertex)
         accepted.push(entry.vertex)
         known.push(nameOf(refOf(entry.vertex)))

@@ -32,6 +32,10 @@ export class Mempool {
     return this.#events.has(id)
   }
 
+  list(): PendingEvent[] {
+    return [...this.#events].map(([id, { bytes }]) => ({ id, bytes }))
+  }
+
   /** False when it is full. Adding what is there already changes nothing. */
   add(event: PendingEvent): boolean {
     if (this.#events.has(event.id)) return true
@@ -41,6 +45,14 @@ export class Mempool {
     this.#waitingCount++
     this.#sizeBytes += event.bytes.length
     return true
+  }
+
+  /** After a restart: an event that an own vertex of `round` carries, not yet in a commit. */
+  restore(event: PendingEvent, round: number): void {
+    if (!this.add(event)) return
+    const entry = this.#events.get(event.id)!
+    if (entry.round === undefined) this.#waitingCount--
+    entry.round = round
   }
 
   /** The next events for an own vertex of `round`, oldest first, within the limits of a vertex. */

@@ -16,6 +16,7 @@ export type ConsensusParameters = {
   /** Vertices further above our round are dropped, not kept. */
   readonly roundsAheadMax: number
   readonly suspendedVerticesMax: number
+  readonly suspendedBytesMax: number
   readonly verticesPerSlotMax: number
   readonly refsPerFetchMax: number
   readonly fetchTimeoutMs: number
@@ -41,6 +42,7 @@ export const defaultParameters: ConsensusParameters = Object.freeze({
   bodyBytesMax: 1024 * 1024,
   roundsAheadMax: 500,
   suspendedVerticesMax: 4096,
+  suspendedBytesMax: 256 * 1024 * 1024,
   verticesPerSlotMax: 4,
   refsPerFetchMax: 64,
   fetchTimeoutMs: 2000,

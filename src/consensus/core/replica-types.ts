@@ -1,5 +1,6 @@
 import type { Commit, CommitPoint } from './commit.ts'
 import type { Committee } from './committee.ts'
+import type { PendingEvent } from './mempool.ts'
 import type { ConsensusParameters, Context } from './parameters.ts'
 import type { Vertex, VertexHeader } from './vertex.ts'
 import type { CertifiedCheckpoint } from './votes.ts'
@@ -43,6 +44,8 @@ export type Restored = {
   readonly vertices: readonly Vertex[]
   /** The signer floor: nothing is proposed at or below it. */
   readonly floorRound: number
+  /** Events of our own stored vertices that are in no commit, with the round of their vertex. */
+  readonly ownEvents: readonly { readonly event: PendingEvent; readonly round: number }[]
   readonly certifiedSequence: number
 }
 

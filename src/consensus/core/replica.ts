@@ -138,6 +138,10 @@ export class Replica {
     return true
   }
 
+  pendingEvents(): PendingEvent[] {
+    return this.#mempool.list()
+  }
+
   hasPending(id: string): boolean {
     return this.#mempool.has(id)
   }
@@ -255,6 +259,7 @@ export class Replica {
         this.#lastOwn = vertex
     }
     this.#lastOwnRound = Math.max(this.#lastOwnRound, this.#lastOwn?.header.round ?? 0)
+    for (const { event, round } of restored.ownEvents) this.#mempool.restore(event, round)
     this.#pacemaker.noteProgress(this.#context.monotonicMs())
   }
 

@@ -40,6 +40,8 @@ export type Execution = {
   readonly early: readonly string[]
   /** Ids that need no place again: executed now, or before. */
   readonly ordered: readonly string[]
+  /** Ids without a place: ordered before, or their clock was taken by another event of the author. */
+  readonly replayed: readonly string[]
   readonly blocks: readonly Block[]
   readonly state: ReadonlyMap<string, Uint8Array | undefined>
   readonly checkpoint:
@@ -118,6 +120,7 @@ export class Executor {
     const events: ExecutedEvent[] = []
     const blocks: Block[] = []
     const early: string[] = []
+    const replayed: string[] = []
     const ordered: string[] = []
     const cursor = this.#cursor()
     for (const vertex of vertices) {
@@ -129,7 +132,10 @@ export class Executor {
           continue
         }
         ordered.push(event.digest)
-        if (event.envelope.logicalClock < expected) continue
+        if (event.envelope.logicalClock < expected) {
+          replayed.push(event.digest)
+          continue
+        }
         this.#state.set(key, expected)
         const { refusal, block } = this.#apply(event, commit.timestampMs)
         if (block !== undefined) blocks.push(block)
@@ -150,7 +156,7 @@ export class Executor {
     const checkpoint = isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters)
       ? this.#checkpoint(commit, commitDigest)
       : undefined
-    return { events, early, ordered, blocks, state: this.#state.takeChanges(), checkpoint }
+    return { events, early, replayed, ordered, blocks, state: this.#state.takeChanges(), checkpoint }
   }
 
   #apply(event: SignedEvent, timestampMs: number): { refusal: string; block: Block | undefined } {

@@ -114,9 +114,22 @@ export function parseGenesis(text: string): Genesis {
 
 export function genesisOf(file: GenesisFile): Genesis {
   const digest = sha256(encodeCanonical(file as unknown as CanonicalValue))
-  const keys = file.validators.map(validator => validator.publicKey)
-  if (new Set(keys).size !== keys.length)
-    throw new BlyanError('GENESIS_INVALID', { reason: 'validators: one key twice' })
+  requireDistinct(
+    'validators: one key twice',
+    file.validators.map(validator => validator.publicKey)
+  )
+  requireDistinct(
+    'validators: one peer id twice',
+    file.validators.map(validator => validator.peerId)
+  )
+  requireDistinct(
+    'accounts: one account twice',
+    file.accounts.map(account => account.account)
+  )
+  requireDistinct(
+    'model.parts: one name twice',
+    file.model.parts.map(part => part.name)
+  )
   const validators = file.validators.map(({ publicKey, ...rest }) => ({
     ...rest,
     publicKey: publicKeyFromText(publicKey)
@@ -131,6 +144,10 @@ export function genesisOf(file: GenesisFile): Genesis {
     parameters: Object.freeze({ ...defaultParameters, ...file.consensus }),
     blocks: genesisBlocks(file)
   }
+}
+
+function requireDistinct(reason: string, names: readonly string[]): void {
+  if (new Set(names).size !== names.length) throw new BlyanError('GENESIS_INVALID', { reason })
 }
 
 function genesisBlocks(file: GenesisFile): Block[] {
