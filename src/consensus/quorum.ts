@@ -99,7 +99,11 @@ class NodeQuorum implements Quorum {
       onExecuted: (commit, outcome) => this.#executed(commit, outcome),
       onFailed: needs.onFatal
     })
-    this.#intake = new VertexIntake({ ...needs, isKnown: digest => this.#replica!.vertex(digest) !== undefined })
+    this.#intake = new VertexIntake({
+      ...needs,
+      isKnown: digest => this.#replica!.vertex(digest) !== undefined,
+      isForgotten: round => round <= this.#replica!.gcRound
+    })
     this.#catchUp = new CatchUp({
       ...needs,
       intake: this.#intake,

@@ -12,6 +12,8 @@ export type VertexIntakeNeeds = {
   readonly network: Network
   readonly execution: ExecutionPort
   readonly isKnown: (digest: string) => boolean
+  /** At and below the garbage-collection round: whoever sends it again must not cost us a signature check. */
+  readonly isForgotten: (round: number) => boolean
 }
 
 const verifyingBytesMax = 64 * 1024 * 1024
@@ -36,6 +38,7 @@ export class VertexIntake {
       this.#needs.network.penalise(peerId, 20, 'vertex that does not decode')
       return undefined
     }
+    if (this.#needs.isForgotten(vertex.header.round)) return undefined
     if (this.#needs.isKnown(vertex.digest) || this.#verifying.has(vertex.digest)) return undefined
     this.#verifying.add(vertex.digest)
     this.#verifyingBytes += bytes.length

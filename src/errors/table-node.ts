@@ -2,6 +2,14 @@ import type { ErrorEntry } from './error-entry.ts'
 
 /** Failures of the daemon, its configuration, its data folder, its keys and its command line. */
 export const nodeErrors = {
+  DEVNET_RUNNING: {
+    message: 'the network in {root} runs already: {name} is process {pid}',
+    nextStep:
+      'look at it with "blyan-node status --data {root}/{name}", or stop it with "blyan-node devnet down --data {root}"',
+    fault: 'user',
+    retry: false,
+    exitCode: 4
+  },
   DEVNET_MISSING: {
     message: 'there is no network in {root}',
     nextStep: 'start one with "blyan-node devnet up --data {root}"',

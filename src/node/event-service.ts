@@ -57,6 +57,7 @@ type Pending = {
 
 const pendingMax = 20_000
 const relayedMax = 4096
+const relayedBytesMax = 32 * 1024 * 1024
 const resendMs = 3000
 const relayTurnMs = 500
 const clockAheadMax = 64
@@ -68,6 +69,7 @@ class NodeEventService implements EventService {
   /** Highest clock of an author among what is pending here. */
   readonly #clocks = new Map<string, { clock: number; count: number }>()
   readonly #relayed = new Map<string, { event: SignedEvent; dueAtMs: number }>()
+  #relayedBytes = 0
   #finalityListener: (elapsedMs: number) => void = () => {}
   #timer: NodeJS.Timeout | undefined
 
@@ -231,7 +233,7 @@ class NodeEventService implements EventService {
   }
 
   #final(executed: ExecutedEvent): void {
-    this.#relayed.delete(executed.event.digest)
+    this.#forgetRelayed(executed.event.digest)
     const entry = this.#pending.get(executed.event.digest)
     if (entry === undefined) return
     this.#pending.delete(executed.event.digest)
@@ -263,19 +265,33 @@ class NodeEventService implements EventService {
     const clock = this.#needs.chains.clockOf(author)
     if (logicalClock <= clock || logicalClock > clock + clockAheadMax) return 'ignore'
     const { validator } = this.#needs
-    if (validator === undefined || this.#relayed.size >= relayedMax || this.#relayed.has(event.digest)) return 'accept'
+    if (
+      validator === undefined ||
+      this.#relayed.size >= relayedMax ||
+      this.#relayedBytes >= relayedBytesMax ||
+      this.#relayed.has(event.digest)
+    )
+      return 'accept'
     const count = this.#needs.genesis.committee.validators.length
     const turn = (hexToBytes(event.digest)![0]! + validator) % count
+    this.#relayedBytes += event.bytes.length
     this.#relayed.set(event.digest, { event, dueAtMs: performance.now() + turn * relayTurnMs })
     if (turn === 0) this.#round()
     return 'accept'
+  }
+
+  #forgetRelayed(digest: string): void {
+    const entry = this.#relayed.get(digest)
+    if (entry === undefined) return
+    this.#relayed.delete(digest)
+    this.#relayedBytes -= entry.event.bytes.length
   }
 
   #round(): void {
     const nowMs = performance.now()
     for (const [digest, { event, dueAtMs }] of this.#relayed) {
       if (dueAtMs > nowMs) continue
-      this.#relayed.delete(digest)
+      this.#forgetRelayed(digest)
       if (event.envelope.logicalClock > this.#needs.chains.clockOf(event.envelope.author))
         this.#needs.quorum.submit([{ id: digest, bytes: event.bytes }])
     }

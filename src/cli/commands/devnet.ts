@@ -57,6 +57,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     const devnet = await prepareDevnet({ root, validators: options.n, learners: options.learners })
     await requireNotRunning(devnet)
     await writeFileDurably(join(root, supervisorFile), JSON.stringify({ pid: process.pid }), { mode: 0o600 })
+    context.output.note(`starting ${devnet.folders.length} nodes in ${root} ...`)
     for (const folder of devnet.folders) nodes.push(startNodeProcess(folder))
     await Promise.race([
       Promise.all(nodes.map(node => node.ready(readyTimeoutMs))),
@@ -102,9 +103,10 @@ async function down(context: CommandContext): Promise<void> {
   }
   const supervisor = await readSmallFile(join(root, supervisorFile))
   if (supervisor !== null) await waitForEnd((JSON.parse(supervisor) as { pid: number }).pid)
-  await context.output.answer(
-    { stopped: running.length, root },
-    () => `${running.length} nodes stopped; "blyan-node devnet up --data ${root}" starts them again`
+  await context.output.answer({ stopped: running.length, root }, () =>
+    running.length === 0
+      ? 'nothing was running'
+      : `${running.length} nodes stopped; "blyan-node devnet up --data ${root}" starts them again`
   )
 }
 
@@ -230,7 +232,7 @@ async function summary(
 async function requireNotRunning(devnet: Devnet): Promise<void> {
   for (const folder of devnet.folders) {
     const pid = await runningProcess(dataFolderPaths(folder.path))
-    if (pid !== null) throw new BlyanError('DATA_FOLDER_IN_USE', { path: folder.path, pid })
+    if (pid !== null) throw new BlyanError('DEVNET_RUNNING', { root: devnet.root, name: folder.name, pid })
   }
 }
 

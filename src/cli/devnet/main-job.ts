@@ -70,7 +70,7 @@ export async function runMainJob(
       value => `${value.lossNatsPerByte.toFixed(4)} nats per byte on ${value.bytes} bytes, ${value.device}`
     )
     const npy = await step(
-      'a new version of an expert as .npy',
+      'a new version of an expert as .npy, random, untrained',
       async () => newExpertFile(`${devnet.root} ${Date.now()}`),
       value => `${value.length} bytes`
     )
@@ -117,7 +117,7 @@ export async function runMainJob(
     )
     requireThat(after.replaced?.tensor === put.cid, 'the engine did not compute with the new expert')
     const sample = await step(
-      'a sample',
+      'a sample of the untrained model',
       () => generate(answerer, input.bytes.subarray(0, promptBytesMax)),
       value => `${value.length} bytes`
     )

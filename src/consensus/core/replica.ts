@@ -89,6 +89,10 @@ export class Replica {
     return this.#point
   }
 
+  get gcRound(): number {
+    return this.#graph.gcRound
+  }
+
   takeEffects(): Effect[] {
     const effects = this.#effects
     this.#effects = []
