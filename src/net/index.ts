@@ -8,5 +8,6 @@
 export type { FeedSender } from './feed.ts'
 export type { Hello } from './hello.ts'
 export { peerIdOfPublicKey } from './identity.ts'
-export { createNetwork, type GenesisAgreement, type Network, type NetworkInput, type Peer } from './network.ts'
+export { createNetwork } from './network.ts'
+export type { GenesisAgreement, Network, NetworkInput, Peer } from './network-types.ts'
 export { networkLimits, protocolIds } from './protocols.ts'
