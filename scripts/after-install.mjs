@@ -91,13 +91,26 @@ function bringOnnxRuntime() {
   }
 }
 
+/** The host that ONNX Runtime's install step fetches from, as its own description says. */
+function onnxRuntimeHost() {
+  const description = path.join('onnxruntime-node', 'script', 'install-metadata.js')
+  for (const folder of modules) {
+    try {
+      return /index: 'https:\/\/([^/']+)\//.exec(fs.readFileSync(path.join(folder, description), 'utf8'))?.[1]
+    } catch {
+      // Not in this folder.
+    }
+  }
+}
+
 async function willBeDropped() {
   if (process.env.npm_config_global !== 'true' || process.env.npm_config_onnxruntime_node_install === 'skip')
     return false
   if (process.platform !== 'linux' || process.arch !== 'x64' || process.env.npm_execpath === undefined) return false
+  const host = onnxRuntimeHost()
   try {
-    await dns.lookup('api.nuget.org')
-    return false
+    if (host !== undefined) await dns.lookup(host)
+    return host === undefined
   } catch {
     return true
   }
