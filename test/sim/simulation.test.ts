@@ -5,7 +5,7 @@ import { simulate } from './simulation.ts'
 
 /** Seeds that failed once; they stay for ever. */
 const seedsThatFailed = [1226, 1392]
-const freshSeeds = 500
+const seedsRun = 500
 const processes = 2
 
 test('the same seed is the same run, to the last message', () => {
@@ -34,14 +34,14 @@ for (const validators of [1, 2, 3]) {
   })
 }
 
-test(`${freshSeeds} fresh seeds: crashes, loss, delay, partitions, lost writes, clock drift; one order, progress, bounded memory`, {
+test(`${seedsRun} seeds: crashes, loss, delay, partitions, lost writes, clock drift; one order, progress, bounded memory`, {
   timeout: 280_000
 }, async t => {
-  const first = Number(process.env.SIM_FIRST_SEED ?? Math.floor(Date.now() / 1000))
+  const first = Number(process.env.SIM_FIRST_SEED ?? 1)
   t.diagnostic(
-    `seeds ${first} to ${first + freshSeeds - 1}: repeat with npm run sim -- --from ${first} --seeds ${freshSeeds}`
+    `seeds ${first} to ${first + seedsRun - 1}: repeat with npm run sim -- --from ${first} --seeds ${seedsRun}`
   )
-  const share = freshSeeds / processes
+  const share = seedsRun / processes
   const outputs = await Promise.all(
     Array.from({ length: processes }, (_, part) => runSeeds(first + part * share, share))
   )
