@@ -8,9 +8,13 @@ const groups: readonly (readonly string[])[] = [
 ]
 let failed = false
 for (const group of groups) {
-  const { status } = spawnSync(process.execPath, ['--test', '--test-timeout=300000', '--test-reporter=dot', ...group], {
-    stdio: 'inherit'
-  })
+  const { status } = spawnSync(
+    process.execPath,
+    ['--test', '--test-timeout=300000', '--test-reporter=./scripts/test-reporter.ts', ...group],
+    {
+      stdio: 'inherit'
+    }
+  )
   failed ||= status !== 0
 }
 process.exitCode = failed ? 1 : 0
