@@ -6,6 +6,7 @@
 export { bytesEqual, bytesToHex, compareBytes, concatBytes, hexToBytes } from './bytes.ts'
 export { type CanonicalValue, type DecodeLimits, decodeCanonical, encodeCanonical, sha256 } from './canonical.ts'
 export { CID, cidOfDigest, cidOfObject, digestOfCid, parseCid, rawCid } from './cid.ts'
+export { readDigest, readNatural } from './fields.ts'
 export { decryptKey, encryptKey, type KeyFile, keyFileSchemaName, type ScryptCost, scryptCosts } from './key-file.ts'
 export {
   generateSigningKey,

@@ -4,6 +4,8 @@ import {
   decodeCanonical,
   encodeCanonical,
   hexToBytes,
+  readDigest,
+  readNatural,
   sha256
 } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
@@ -49,13 +51,17 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   const value = decodeCanonical(bytes, { sizeBytesMax: commitBytesMax })
   if (!Array.isArray(value) || value.length !== 6 || value[0] !== version || !Array.isArray(value[5])) throw invalid()
   return {
-    index: natural(value[1]),
-    round: natural(value[2]),
-    previous: digestText(value[3]),
-    timestampMs: natural(value[4]),
+    index: readNatural(value[1], 'commit'),
+    round: readNatural(value[2], 'commit'),
+    previous: readDigest(value[3], 'commit'),
+    timestampMs: readNatural(value[4], 'commit'),
     vertices: value[5].map((ref: CanonicalValue) => {
       if (!Array.isArray(ref) || ref.length !== 3) throw invalid()
-      return { round: natural(ref[0]), author: natural(ref[1]), digest: digestText(ref[2]) }
+      return {
+        round: readNatural(ref[0], 'commit'),
+        author: readNatural(ref[1], 'commit'),
+        digest: readDigest(ref[2], 'commit')
+      }
     })
   }
 }
@@ -117,16 +123,6 @@ export function commitOf(point: CommitPoint, round: number, timestampMs: number,
 
 function byRoundAuthorDigest(a: Vertex, b: Vertex): number {
   return a.header.round - b.header.round || a.header.author - b.header.author || (a.digest < b.digest ? -1 : 1)
-}
-
-function natural(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid()
-  return value
-}
-
-function digestText(value: unknown): string {
-  if (!(value instanceof Uint8Array) || value.length !== 32) throw invalid()
-  return bytesToHex(value)
 }
 
 function invalid(): BlyanError {

@@ -5,6 +5,8 @@ import {
   decodeCanonical,
   encodeCanonical,
   hexToBytes,
+  readDigest,
+  readNatural,
   sha256
 } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
@@ -74,20 +76,24 @@ export function decodeHeader(bytes: Uint8Array): VertexHeader {
   const fields = listOf(decodeCanonical(bytes, { sizeBytesMax: headerBytesMax }), 9, 9)
   if (fields[0] !== version) throw invalid('vertex version')
   return {
-    epoch: natural(fields[1]),
-    round: natural(fields[2]),
-    author: natural(fields[3]),
-    timestampMs: natural(fields[4]),
+    epoch: readNatural(fields[1], 'vertex'),
+    round: readNatural(fields[2], 'vertex'),
+    author: readNatural(fields[3], 'vertex'),
+    timestampMs: readNatural(fields[4], 'vertex'),
     parents: listOf(fields[5], 0, 1024).map(parent => {
       const [round, author, digest] = listOf(parent, 3, 3)
-      return { round: natural(round), author: natural(author), digest: digestText(digest) }
+      return {
+        round: readNatural(round, 'vertex'),
+        author: readNatural(author, 'vertex'),
+        digest: readDigest(digest, 'vertex')
+      }
     }),
-    eventCount: natural(fields[6]),
-    bodyDigest: digestText(fields[7]),
+    eventCount: readNatural(fields[6], 'vertex'),
+    bodyDigest: readDigest(fields[7], 'vertex'),
     votes: listOf(fields[8], 0, votesPerVertexMax).map(vote => {
       const [sequence, digest, signature] = listOf(vote, 3, 3)
       if (!(signature instanceof Uint8Array) || signature.length !== signatureBytes) throw invalid('vote signature')
-      return { sequence: natural(sequence), digest: digestText(digest), signature }
+      return { sequence: readNatural(sequence, 'vertex'), digest: readDigest(digest, 'vertex'), signature }
     })
   }
 }
@@ -202,16 +208,6 @@ export function staticFault(vertex: Vertex, committee: Committee, parameters: Co
 function listOf(value: CanonicalValue | undefined, lengthMin: number, lengthMax: number): readonly CanonicalValue[] {
   if (!Array.isArray(value) || value.length < lengthMin || value.length > lengthMax) throw invalid('list length')
   return value
-}
-
-function natural(value: CanonicalValue | undefined): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid('not a natural number')
-  return value
-}
-
-function digestText(value: CanonicalValue | undefined): string {
-  if (!(value instanceof Uint8Array) || value.length !== 32) throw invalid('digest is not 32 bytes')
-  return bytesToHex(value)
 }
 
 function invalid(reason: string): BlyanError {

@@ -5,6 +5,8 @@ import {
   decodeCanonical,
   encodeCanonical,
   hexToBytes,
+  readDigest,
+  readNatural,
   sha256
 } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
@@ -54,17 +56,17 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const heads = value[10]
   if (!Array.isArray(heads) || heads.length !== 4) throw invalid()
   return {
-    epoch: natural(value[1]),
-    sequence: natural(value[2]),
-    commitIndex: natural(value[3]),
-    commitDigest: digestText(value[4]),
-    previous: digestText(value[5]),
-    eventFirst: natural(value[6]),
-    eventCount: natural(value[7]),
-    eventRoot: digestText(value[8]),
-    stateRoot: digestText(value[9]),
-    chainHeads: heads.map((head: CanonicalValue) => (head === null ? null : digestText(head))),
-    timestampMs: natural(value[11])
+    epoch: readNatural(value[1], 'checkpoint'),
+    sequence: readNatural(value[2], 'checkpoint'),
+    commitIndex: readNatural(value[3], 'checkpoint'),
+    commitDigest: readDigest(value[4], 'checkpoint'),
+    previous: readDigest(value[5], 'checkpoint'),
+    eventFirst: readNatural(value[6], 'checkpoint'),
+    eventCount: readNatural(value[7], 'checkpoint'),
+    eventRoot: readDigest(value[8], 'checkpoint'),
+    stateRoot: readDigest(value[9], 'checkpoint'),
+    chainHeads: heads.map((head: CanonicalValue) => (head === null ? null : readDigest(head, 'checkpoint'))),
+    timestampMs: readNatural(value[11], 'checkpoint')
   }
 }
 
@@ -74,16 +76,6 @@ export function checkpointDigest(bytes: Uint8Array): string {
 
 export function checkpointSigningBytes(genesisDigest: Uint8Array, digest: string): Uint8Array {
   return concatBytes(domain, genesisDigest, hexToBytes(digest)!)
-}
-
-function natural(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid()
-  return value
-}
-
-function digestText(value: unknown): string {
-  if (!(value instanceof Uint8Array) || value.length !== 32) throw invalid()
-  return bytesToHex(value)
 }
 
 function invalid(): BlyanError {
