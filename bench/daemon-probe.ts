@@ -1,20 +1,23 @@
 /**
  * Loaded into a daemon with --import: counts the bytes of all its sockets and how late its event loop runs. SIGUSR2
- * writes both to a file named after the process, and begins the event-loop measurement anew.
+ * writes both, and what the heap holds, to a file named after the process, and begins the event-loop measurement anew.
+ * Where a file `<process>.wanted` lies, garbage is collected first and a heap snapshot is written beside.
  */
 import { subscribe } from 'node:diagnostics_channel'
-import { renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setFlagsFromString, writeHeapSnapshot } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** The timer of the histogram; its own period is part of what it records. */
 const resolutionMs = 1
 const folder = process.env.BENCH_PROBE_FOLDER
 
-if (folder !== undefined) observe(join(folder, `${process.pid}.json`))
+if (folder !== undefined) observe(join(folder, String(process.pid)))
 
-function observe(file: string): void {
+function observe(name: string): void {
   const open = new Set<Socket>()
   const closed = { received: 0, sent: 0 }
   const watch = (message: unknown): void => {
@@ -31,13 +34,28 @@ function observe(file: string): void {
   const delay = monitorEventLoopDelay({ resolution: resolutionMs })
   delay.enable()
   process.on('SIGUSR2', () => {
+    if (existsSync(`${name}.wanted`)) {
+      rmSync(`${name}.wanted`)
+      collectGarbage()
+      writeHeapSnapshot(`${name}.heapsnapshot`)
+    }
+    const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
     const text = JSON.stringify({
       receivedBytes: [...open].reduce((sum, socket) => sum + socket.bytesRead, closed.received),
       sentBytes: [...open].reduce((sum, socket) => sum + socket.bytesWritten, closed.sent),
-      eventLoopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - resolutionMs)
+      eventLoopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - resolutionMs),
+      heapBytes: heapUsed,
+      externalBytes: external + arrayBuffers,
+      residentBytes: rss
     })
-    writeFileSync(`${file}.new`, text)
-    renameSync(`${file}.new`, file)
+    writeFileSync(`${name}.json.new`, text)
+    renameSync(`${name}.json.new`, `${name}.json`)
     delay.reset()
   })
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
 }

@@ -17,6 +17,10 @@ export type Result = {
 export type Options = {
   /** Fewer runs and less data: for a look, not for a claim. */
   readonly quick: boolean
+  /** Also what takes a machine with many cores and much memory. */
+  readonly large: boolean
+  /** How long a soak lasts. */
+  readonly minutes: number
   readonly note: (text: string) => void
 }
 

@@ -1,4 +1,4 @@
-// npm run -s bench -- [suite] [--json] [--quick]: what this machine does, beside what it could do at best.
+// npm run -s bench -- [suite] [--json] [--quick] [--large] [--minutes N]: what this machine does, beside what it could do at best.
 import { parseArgs } from 'node:util'
 import { type Suite, toJson, toTable } from './report.ts'
 
@@ -7,6 +7,13 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   tensors: async () => (await import('./tensors.ts')).tensorsSuite,
   experts: async () => (await import('./experts.ts')).expertsSuite
 }
+/** Long, or with programs of others: only when asked for by name. */
+const byNameOnly: Readonly<Record<string, () => Promise<Suite>>> = {
+  soak: async () => (await import('./soak.ts')).soakSuite,
+  peers: async () => (await import('./peers/suite.ts')).peersSuite
+}
+const known = { ...suites, ...byNameOnly }
+const minutesDefault = 30
 const later: readonly string[] = ['learning', 'ledger']
 
 // What runs is stopped and removed by `exit` listeners, which a signal alone would pass by.
@@ -14,11 +21,16 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  let values: { json?: boolean; quick?: boolean }
+  let values: { json?: boolean; quick?: boolean; large?: boolean; minutes?: string }
   let wanted: string[]
   try {
     const parsed = parseArgs({
-      options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+      options: {
+        json: { type: 'boolean' },
+        quick: { type: 'boolean' },
+        large: { type: 'boolean' },
+        minutes: { type: 'string' }
+      },
       allowPositionals: true
     })
     values = parsed.values
@@ -28,12 +40,15 @@ async function main(): Promise<number> {
   }
   for (const name of wanted) {
     if (later.includes(name)) return usage(`the suite ${name} does not exist yet: what it measures is not built`)
-    if (suites[name] === undefined) return usage(`there is no suite ${name}`)
+    if (known[name] === undefined) return usage(`there is no suite ${name}`)
   }
+  const minutes = Number(values.minutes ?? minutesDefault)
+  if (!(minutes > 0)) return usage('--minutes takes a number of minutes')
+  const { quick = false, large = false } = values
   const note = (text: string): void => void process.stderr.write(`${text}\n`)
   for (const name of wanted.length === 0 ? Object.keys(suites) : wanted) {
-    const suite = await suites[name]!()
-    const results = await suite({ quick: values.quick === true, note: text => note(`${name}: ${text}`) })
+    const suite = await known[name]!()
+    const results = await suite({ quick, large, minutes, note: text => note(`${name}: ${text}`) })
     console.log(values.json === true ? toJson(name, results) : toTable(name, results))
   }
   return 0
@@ -41,7 +56,7 @@ async function main(): Promise<number> {
 
 function usage(reason: string): number {
   process.stderr.write(
-    `${reason}\nusage: npm run -s bench -- [${Object.keys(suites).join(' | ')}] [--json] [--quick]\n`
+    `${reason}\nusage: npm run -s bench -- [${Object.keys(known).join(' | ')}] [--json] [--quick] [--large] [--minutes N]\n`
   )
   return 2
 }

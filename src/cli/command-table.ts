@@ -23,6 +23,17 @@ export const commandTable: readonly CommandEntry[] = [
   { name: 'event', summary: 'submit, show, list, prove and verify events', load: () => import('./commands/event.ts') },
   { name: 'chain', summary: 'read blocks, check what is on disk', load: () => import('./commands/chain.ts') },
   { name: 'checkpoint', summary: 'what validators signed', load: () => import('./commands/checkpoint.ts') },
+  {
+    name: 'validator',
+    summary: 'who the validators are; join, approve, leave, change keys',
+    load: () => import('./commands/validator.ts')
+  },
+  {
+    name: 'evidence',
+    summary: 'validators that were proven to have signed twice',
+    load: () => import('./commands/evidence.ts')
+  },
+  { name: 'snapshot', summary: 'make, check and restore snapshots', load: () => import('./commands/snapshot.ts') },
   { name: 'tensor', summary: 'store, fetch, show and check tensors', load: () => import('./commands/tensor.ts') },
   { name: 'expert', summary: "parts of the network's model", load: () => import('./commands/expert.ts') },
   { name: 'keys', summary: 'make, list, import and export keys', load: () => import('./commands/keys.ts') },

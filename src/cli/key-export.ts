@@ -3,7 +3,14 @@ import { z } from 'zod'
 import type { KeyFile } from '../codec/index.ts'
 import type { SignerFloor } from '../consensus/index.ts'
 import { BlyanError } from '../errors/index.ts'
-import { type DataFolderPaths, importKeyStore, runningProcess, writeFileDurably } from '../node/index.ts'
+import {
+  type DataFolderPaths,
+  importKeyStore,
+  isValidatorKeyName,
+  runningProcess,
+  signerStateFileOf,
+  writeFileDurably
+} from '../node/index.ts'
 
 /**
  * Files that carry a key elsewhere. A validator's key carries what it has signed last (its signer floor), so that on
@@ -21,16 +28,22 @@ const signerFloorSchema = z.strictObject({
 
 /** Throws DATA_FOLDER_IN_USE for a validator key whose node runs: it signs on, and the floor would be old at once. */
 export async function exportText(keyFile: KeyFile, paths: DataFolderPaths): Promise<string> {
-  const signerFloor = keyFile.name === 'validator' ? await floorOf(paths) : undefined
+  const signerFloor = isValidatorKeyName(keyFile.name) ? await floorOf(paths, keyFile.name) : undefined
   const document = signerFloor === undefined ? keyFile : { schema: exportSchema, key: keyFile, signerFloor }
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-async function floorOf(paths: DataFolderPaths): Promise<SignerFloor | undefined> {
+async function floorOf(paths: DataFolderPaths, name: string): Promise<SignerFloor | undefined> {
   const pid = await runningProcess(paths)
   if (pid !== null) throw new BlyanError('DATA_FOLDER_IN_USE', { path: paths.root, pid })
   const { readSignerFloor } = await import('../consensus/index.ts')
-  return readSignerFloor(paths.signerStateFile)
+  return readSignerFloor(signerStateFileOf(paths, name))
+}
+
+/** The floor file of a key that is being made: it has signed nothing. */
+export async function beginSignerFloor(file: string): Promise<void> {
+  const { readSignerFloor, writeSignerFloor } = await import('../consensus/index.ts')
+  if (readSignerFloor(file) === undefined) writeSignerFloor(file)
 }
 
 /** Throws KEY_INVALID. */

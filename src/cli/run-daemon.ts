@@ -101,10 +101,12 @@ async function drain(parts: readonly (readonly [string, () => Promise<void>])[])
 
 async function logStatus(node: BlyanNode, logger: StartNodeInput['logger']): Promise<void> {
   try {
-    const { state, quorum, events, peers } = await node.status()
+    const { state, reasons, quorum, events, peers } = await node.status()
     const { connected, validators, finalRound } = quorum
+    const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`
+    const degraded = events.degraded === 0 ? '' : `, ${events.degraded} degraded`
     logger.info(
-      `${state}: round ${finalRound} final, ${connected} of ${validators} validators, ${peers} peers, ${events.final} events final, ${events.pending} pending`
+      `${state}${why}: round ${finalRound} final, ${connected} of ${validators} validators, ${peers} peers, ${events.final} events final${degraded}, ${events.pending} pending`
     )
   } catch (error) {
     logger.warn({ code: describeError(error).code }, 'no status to log')

@@ -4,10 +4,19 @@
  * Never touches: files, the network, a clock.
  */
 export { bytesEqual, bytesToHex, compareBytes, concatBytes, hexToBytes } from './bytes.ts'
-export { type CanonicalValue, type DecodeLimits, decodeCanonical, encodeCanonical, sha256 } from './canonical.ts'
+export {
+  type CanonicalValue,
+  type DecodeLimits,
+  decodeCanonical,
+  encodeCanonical,
+  sha256,
+  sha256Hex
+} from './canonical.ts'
 export { CID, cidOfDigest, cidOfObject, digestOfCid, parseCid, rawCid } from './cid.ts'
 export { readDigest, readNatural } from './fields.ts'
 export { decryptKey, encryptKey, type KeyFile, keyFileSchemaName, type ScryptCost, scryptCosts } from './key-file.ts'
+export type { SignatureCheck } from './signature-batch.ts'
+export { createSignaturePool, type SignaturePool } from './signature-pool.ts'
 export {
   generateSigningKey,
   importSigningKey,

@@ -30,7 +30,8 @@ const prefixes = { ed25519: Uint8Array.of(0xed, 0x01), secp256k1: Uint8Array.of(
 const fieldPrime = 2n ** 255n - 19n
 const edwardsD = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
 const yMask = 2n ** 255n - 1n
-const ed25519Order = 2n ** 252n + 27742317777372353535851937790883648493n
+/** The order of the group, 2^252 + 27742317777372353535851937790883648493, in little-endian bytes. */
+const ed25519OrderBytes = Buffer.from(`${'edd3f55c1a631258d69cf7a2def9de14'.padEnd(62, '0')}10`, 'hex')
 const secp256k1Order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const secp256k1OrderBytes = bigEndian(secp256k1Order)
 const secp256k1HalfOrder = bigEndian(secp256k1Order >> 1n)
@@ -45,6 +46,8 @@ const smallOrderY: readonly bigint[] = [
   2707385501144840649318225287225658788936804267575313519463743609750303402022n,
   55188659117513257062467267217118295137698188065244968500265048394206261417927n
 ]
+
+const smallOrderBytes = smallOrderY.map(y => bigEndian(y).reverse())
 
 export function generateSigningKey(scheme: SignatureScheme = 'ed25519'): SigningKey {
   const privateKey =
@@ -101,7 +104,7 @@ export function signatureAcceptable(publicKey: Uint8Array, signature: Uint8Array
   if (signature.length !== signatureBytes) return false
   return publicKey[0] === prefixes.ed25519[0]
     ? // OpenSSL 3.0 takes an R of small order, 3.5 does not: the rule is ours, not the build's.
-      littleEndian(signature.subarray(32)) < ed25519Order && !smallOrderY.includes(yOf(signature.subarray(0, 32)))
+      isBelowOrder(signature) && !isOfSmallOrder(signature)
     : compareBytes(signature.subarray(32), secp256k1HalfOrder) <= 0
 }
 
@@ -119,6 +122,23 @@ export function verifySignatureSync(publicKey: Uint8Array, message: Uint8Array, 
   const key = keyObjectOf(publicKey)
   if (key === undefined || !signatureAcceptable(publicKey, signature)) return false
   return verify(algorithmOf(key), message, verifyInput(key), signature)
+}
+
+/** The second half of a signature, S, against the order of the group. */
+function isBelowOrder(signature: Uint8Array): boolean {
+  for (let place = 31; place >= 0; place--) {
+    const difference = signature[32 + place]! - ed25519OrderBytes[place]!
+    if (difference !== 0) return difference < 0
+  }
+  return false
+}
+
+/** The first half of a signature, R, against the points of small order: its bytes but for the sign, the last bit. */
+function isOfSmallOrder(signature: Uint8Array): boolean {
+  return smallOrderBytes.some(point => {
+    for (let place = 0; place < 31; place++) if (signature[place] !== point[place]) return false
+    return (signature[31]! & 0x7f) === point[31]
+  })
 }
 
 class NodeSigningKey implements SigningKey {

@@ -10,6 +10,8 @@ export { type Commit, type CommitPoint, commitDigest, decodeCommit, encodeCommit
 export {
   type Committee,
   createCommittee,
+  type DegradedMode,
+  type EpochStart,
   faultsTolerated,
   promiseOf,
   type Validator,
@@ -19,7 +21,14 @@ export type { PendingEvent } from './core/mempool.ts'
 export { type ConsensusParameters, type Context, defaultParameters } from './core/parameters.ts'
 export { genesisPoint } from './core/replica.ts'
 export type { SignerFloor } from './core/signer-floor.ts'
-export { decodeVertex, encodeVertex, eventsOfBody, type Vertex, vertexSigningBytes } from './core/vertex.ts'
+export {
+  decodeHeader,
+  decodeVertex,
+  encodeVertex,
+  eventsOfBody,
+  type Vertex,
+  vertexSigningBytes
+} from './core/vertex.ts'
 export type {
   CertifiedBytes,
   CheckpointSummary,
@@ -28,6 +37,10 @@ export type {
   ExecutionPort,
   Vote
 } from './execution-port.ts'
-export { createQuorum, type Quorum, type QuorumLogger, type QuorumView } from './quorum.ts'
+export { createQuorum } from './quorum.ts'
+export type { Quorum, QuorumLogger, QuorumView, Self, SnapshotPort } from './quorum-types.ts'
+export { createRepair, type Repair } from './repair.ts'
 export { openSigner, readSignerFloor, type Signer, writeSignerFloor } from './signer.ts'
+export type { SnapshotKeeper, SnapshotPlan } from './snapshot-keeper.ts'
+export { createStateSync, type StateSync, type StateSyncProgress } from './state-sync.ts'
 export { createVertexStore, type VertexStore } from './vertex-store.ts'

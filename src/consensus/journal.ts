@@ -58,6 +58,12 @@ export class Journal {
     this.#executing ??= this.#executeAll().catch(error => this.#fail(error))
   }
 
+  /** Resolves once everything handed over is executed and on disk. */
+  async settled(): Promise<void> {
+    await this.#executing
+    await this.#flush([], true)
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#flushTimer)
     await this.#executing

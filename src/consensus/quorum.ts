@@ -1,139 +1,116 @@
-import { concatBytes } from '../codec/index.ts'
-import { isBlyanError } from '../errors/index.ts'
-import { type Network, protocolIds } from '../net/index.ts'
-import type { Database } from '../storage/index.ts'
+import { BlyanError } from '../errors/index.ts'
+import { protocolIds } from '../net/index.ts'
 import { CatchUp } from './catch-up.ts'
-import { type Committee, WeightCounter } from './core/committee.ts'
+import type { Committee, EpochStart } from './core/committee.ts'
 import type { PendingEvent } from './core/mempool.ts'
-import type { ConsensusParameters } from './core/parameters.ts'
+import type { PeerProgress } from './core/peer-table.ts'
 import type { Replica } from './core/replica.ts'
-import type { Effect, ReplicaView } from './core/replica-types.ts'
-import { encodeVertex, type Vertex, vertexSigningBytes } from './core/vertex.ts'
-import type { ExecutionPort, Vote } from './execution-port.ts'
+import type { Effect } from './core/replica-types.ts'
+import type { CommitExecuted, Vote } from './execution-port.ts'
+import { FeedIntake } from './feed-intake.ts'
 import { Journal } from './journal.ts'
+import { OwnVertices } from './own-vertices.ts'
 import { QuorumPeers } from './peers.ts'
+import { ProgressTeller } from './progress-teller.ts'
+import type { Quorum, QuorumNeeds, QuorumView, Self } from './quorum-types.ts'
 import { restoreReplica } from './restore.ts'
-import type { Signer } from './signer.ts'
 import { VertexIntake } from './vertex-intake.ts'
 import { createVertexStore, type VertexStore } from './vertex-store.ts'
-import { decodeProgress, encodeProgress, feedFrame } from './wire.ts'
-
-export type QuorumLogger = {
-  debug(fields: object, text: string): void
-  info(fields: object, text: string): void
-  warn(fields: object, text: string): void
-  error(fields: object, text: string): void
-}
-
-export type QuorumNeeds = {
-  readonly committee: Committee
-  readonly genesisDigest: Uint8Array
-  readonly genesisTimeMs: number
-  readonly parameters: ConsensusParameters
-  /** Missing for a node that follows and does not vote. */
-  readonly self: { readonly index: number; readonly signer: Signer } | undefined
-  readonly network: Network
-  readonly database: Database
-  readonly execution: ExecutionPort
-  readonly logger: QuorumLogger
-  /** The disk failed or memory ran ahead of it: the node has to stop. */
-  readonly onFatal: (error: unknown) => void
-}
-
-export type QuorumView = ReplicaView & {
-  readonly connectedValidators: number
-  readonly members: readonly { readonly connected: boolean; readonly lastRound: number }[]
-  readonly divergence: string | undefined
-}
-
-export type SlotWitnesses = { readonly prepared: readonly number[]; readonly committed: readonly number[] }
-
-/** One node's place in the quorum, with disk, network and clocks. */
-export interface Quorum {
-  /** Registers its protocols; the network must not be started yet. */
-  start(): Promise<void>
-  stop(): Promise<void>
-  view(): QuorumView
-  /** Offers checked events. False when this node cannot take them. */
-  submit(events: readonly PendingEvent[]): boolean
-  hasPending(id: string): boolean
-  /** Events that a restart found in our own uncommitted vertices. */
-  restoredEvents(): readonly PendingEvent[]
-  /** Who PREPAREd and who COMMITted a vertex, from what is on disk. */
-  witnesses(vertexDigest: string): Promise<SlotWitnesses>
-  readonly store: VertexStore
-}
+import { encodeProgress } from './wire.ts'
+import { type SlotWitnesses, witnessesOf } from './witnesses.ts'
 
 export function createQuorum(needs: QuorumNeeds): Quorum {
   return new NodeQuorum(needs)
 }
 
-const progressEveryMs = 1000
-const quietProgressEveryMs = 30_000
+const timerSlackMs = 1
 
 class NodeQuorum implements Quorum {
   readonly store: VertexStore
   readonly #needs: QuorumNeeds
   readonly #peers: QuorumPeers
   readonly #journal: Journal
+  readonly #own: OwnVertices
   readonly #intake: VertexIntake
   readonly #catchUp: CatchUp
+  readonly #progressTeller: ProgressTeller
+  readonly #feedIntake: FeedIntake
+  #epoch: EpochStart
+  #self: Self | undefined
   #replica: Replica | undefined
   #timer: NodeJS.Timeout | undefined
+  #tickAtMs = 0
   #isPumping = false
   #isStopped = false
-  #progressSentAtMs = 0
-  #progressSent = ''
   #divergence: string | undefined
+  #diverged: QuorumView['diverged']
 
   constructor(needs: QuorumNeeds) {
+    const { network, execution } = needs
     this.#needs = needs
+    this.#epoch = execution.epoch
+    this.#self = needs.selfOf(this.#epoch.committee)
     this.store = createVertexStore(needs.database)
-    this.#peers = new QuorumPeers(needs.network, needs.committee, needs.self !== undefined, peerId =>
-      this.#greet(peerId)
-    )
+    const committee = (): Committee => this.#epoch.committee
+    this.#peers = new QuorumPeers({
+      network,
+      committee,
+      isValidator: () => this.#self !== undefined,
+      onFeedOpened: peerId => this.#greet(peerId)
+    })
+    this.#progressTeller = new ProgressTeller(this.#peers)
     this.#journal = new Journal({
       database: needs.database,
       store: this.store,
-      execution: needs.execution,
+      execution,
       onExecuted: (commit, outcome) => this.#executed(commit, outcome),
       onFailed: needs.onFatal
     })
+    this.#own = new OwnVertices({ ...needs, journal: this.#journal })
     this.#intake = new VertexIntake({
       ...needs,
+      committee,
       isKnown: digest => this.#replica!.vertex(digest) !== undefined,
+      isHeld: digest => this.#replica!.holds(digest),
       isForgotten: round => round <= this.#replica!.gcRound
     })
     this.#catchUp = new CatchUp({
       ...needs,
+      committee,
       intake: this.#intake,
       store: this.store,
       replica: () => this.#replica!,
+      ownSignedRound: epoch => {
+        const floor = this.#self?.signer.floor
+        return floor?.epoch === epoch ? floor.round : 0
+      },
+      self: () => this.self,
       isStopped: () => this.#isStopped,
-      onCertificate: (sequence, votes) => this.#journal.addWrite(needs.execution.certificateWrite(sequence, votes)),
+      onCertificate: (sequence, votes) => this.#journal.addWrite(execution.certificateWrite(sequence, votes)),
+      pump: () => this.#pump()
+    })
+    this.#feedIntake = new FeedIntake({
+      network,
+      peers: this.#peers,
+      intake: this.#intake,
+      catchUp: this.#catchUp,
+      replica: () => this.#replica!,
+      isStopped: () => this.#isStopped,
       pump: () => this.#pump()
     })
   }
 
+  get self(): number | undefined {
+    return this.#self?.index
+  }
+
   async start(): Promise<void> {
-    const { network, self } = this.#needs
-    this.#replica = await restoreReplica({
-      ...this.#needs,
-      store: this.store,
-      self: self?.index,
-      floorRound: self?.signer.floor.round ?? 0,
-      certifiedSequence: this.#needs.execution.certifiedSequence
-    })
+    const { network } = this.#needs
+    await this.#begin()
     network.onPeer((peerId, isThere) => (isThere ? this.#peerConnected(peerId) : this.#peerDisconnected(peerId)))
-    network.onFeed((peerId, frame) => this.#feedFrame(peerId, frame))
+    network.onFeed((peerId, frame) => this.#feedIntake.take(peerId, frame))
     this.#catchUp.register()
     network.serve(protocolIds.relay, async peerId => this.#serveRelay(peerId))
-    const open = this.#needs.execution.openCheckpoint()
-    this.#replica.executed(this.#replica.point.index, {
-      ordered: [],
-      ...this.#vote(open.checkpoint),
-      eventsSinceCheckpoint: open.eventsSinceCheckpoint
-    })
     this.#loop()
   }
 
@@ -142,20 +119,21 @@ class NodeQuorum implements Quorum {
     clearTimeout(this.#timer)
     this.#peers.close()
     await this.#journal.close()
-    this.#needs.self?.signer.close()
   }
 
   view(): QuorumView {
     const replica = this.#replica!
-    const self = this.#needs.self?.index
     return {
       ...replica.view(),
-      connectedValidators: this.#peers.validatorsConnected + (self === undefined ? 0 : 1),
-      members: this.#needs.committee.validators.map((_, author) => ({
-        connected: author === self || this.#peers.isConnected(author),
+      epoch: this.#epoch.committee.epoch,
+      self: this.self,
+      connectedValidators: this.#peers.validatorsConnected + (this.self === undefined ? 0 : 1),
+      members: this.#epoch.committee.validators.map((_, author) => ({
+        connected: author === this.self || this.#peers.isConnected(author),
         lastRound: replica.highestRoundOf(author)
       })),
-      divergence: this.#divergence
+      divergence: this.#divergence,
+      diverged: this.#diverged
     }
   }
 
@@ -175,32 +153,89 @@ class NodeQuorum implements Quorum {
 
   async witnesses(vertexDigest: string): Promise<SlotWitnesses> {
     const vertex = this.#replica!.vertex(vertexDigest) ?? (await this.store.vertex(vertexDigest))
-    if (vertex === undefined) return { prepared: [], committed: [] }
-    const { round } = vertex.header
-    const prepared = new Map<string, number>()
-    const committed = new Set<number>()
-    for await (const later of this.store.rounds(round + 1, round + 2)) {
-      if (later.header.round === round + 1) {
-        if (later.header.parents.some(parent => parent.digest === vertexDigest))
-          prepared.set(later.digest, later.header.author)
-        continue
-      }
-      const weight = new WeightCounter(this.#needs.committee)
-      for (const parent of later.header.parents) if (prepared.has(parent.digest)) weight.add(parent.author)
-      if (weight.isQuorum) committed.add(later.header.author)
+    const committee = vertex === undefined ? undefined : this.#needs.execution.committeeOf(vertex.header.epoch)
+    if (vertex === undefined || committee === undefined) return { prepared: [], committed: [] }
+    return witnessesOf(vertex, committee, this.store)
+  }
+
+  /** Makes the replica of the present epoch from the stores; what the one before had still to bring in goes along. */
+  async #begin(): Promise<void> {
+    const { execution, selfOf } = this.#needs
+    const epoch = execution.epoch
+    const self = selfOf(epoch.committee)
+    const replica = await restoreReplica({
+      ...this.#needs,
+      epoch,
+      store: this.store,
+      self: self?.index,
+      selfIn: other => {
+        const committee = execution.committeeOf(other)
+        return committee === undefined ? undefined : selfOf(committee)?.index
+      },
+      floor: self?.signer.floor
+    })
+    const waiting = this.#replica?.pendingEvents() ?? []
+    this.#epoch = epoch
+    this.#self = self
+    this.#replica = replica
+    this.#peers.epochBegan()
+    for (const peerId of this.#peers.ids) replica.peerConnected(peerId, this.#peers.validatorOf(peerId))
+    const open = execution.openCheckpoint()
+    replica.executed(replica.point.index, {
+      ordered: [],
+      ...this.#own.vote(self?.signer, open.checkpoint),
+      eventsSinceCheckpoint: open.eventsSinceCheckpoint,
+      epochClosesAt: execution.epochClosesAt
+    })
+    for (const event of waiting) replica.submit([event])
+  }
+
+  /** An epoch has begun, or a snapshot lies under the stores: everything in memory is made anew. */
+  async #beginAgain(): Promise<void> {
+    try {
+      await this.#journal.settled()
+      if (this.#isStopped) return
+      await this.#begin()
+      for (const peerId of this.#peers.ids) this.#greet(peerId)
+      const { epoch, validators } = this.#epoch.committee
+      this.#needs.logger.info(
+        { epoch, validators: validators.length, self: this.self ?? null, commit: this.#replica!.point.index },
+        'the quorum goes on with a new replica'
+      )
+      this.#pump()
+    } catch (error) {
+      this.#needs.onFatal(error)
     }
-    return {
-      prepared: [...new Set(prepared.values())].sort((a, b) => a - b),
-      committed: [...committed].sort((a, b) => a - b)
+  }
+
+  async #stateSync(peers: readonly string[]): Promise<void> {
+    const replica = this.#replica!
+    try {
+      await this.#journal.settled()
+      if (await this.#needs.snapshots.sync(peers)) return await this.#beginAgain()
+    } catch (error) {
+      this.#needs.logger.warn({ reason: String(error) }, 'no snapshot could be installed: going on with commits')
     }
+    replica.snapshotFailed()
+    this.#pump()
   }
 
   #loop(): void {
     if (this.#isStopped) return
+    this.#timer = undefined
     this.#replica!.tick()
+    this.#progressTeller.tell(this.#progress())
     this.#pump()
-    this.#tellProgress()
-    this.#timer = setTimeout(() => this.#loop(), this.#replica!.tickWithinMs)
+  }
+
+  /** What has come in meanwhile may be due sooner than the timer that runs. */
+  #tickSoon(): void {
+    const delayMs = this.#replica!.tickWithinMs
+    const atMs = performance.now() + delayMs
+    if (this.#timer !== undefined && this.#tickAtMs <= atMs + timerSlackMs) return
+    clearTimeout(this.#timer)
+    this.#tickAtMs = atMs
+    this.#timer = setTimeout(() => this.#loop(), delayMs)
   }
 
   /** Performs what the replica asks for, in order, until it asks for nothing more. */
@@ -214,19 +249,20 @@ class NodeQuorum implements Quorum {
     } finally {
       this.#isPumping = false
     }
+    this.#tickSoon()
   }
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case 'store':
         this.#journal.add(effect.vertices)
-        for (const vertex of effect.vertices) this.#peers.pushRelayed(() => vertexFrame(vertex))
+        for (const vertex of effect.vertices) this.#peers.pushRelayed(vertex)
         break
       case 'sign':
         void this.#sign(effect)
         break
       case 'broadcast':
-        this.#peers.pushOwnVertex(vertexFrame(effect.vertex))
+        this.#peers.pushOwnVertex(effect.vertex, effect.again)
         break
       case 'commit':
         this.#journal.execute(
@@ -234,15 +270,43 @@ class NodeQuorum implements Quorum {
           effect.commitBytes
         )
         break
+      case 'greet':
+        this.#greet(effect.peer)
+        break
+      case 'ordered': {
+        const { sequence, votes } = effect.certificate
+        this.#journal.addWrite(this.#needs.execution.noteOrdered(sequence, votes))
+        break
+      }
       case 'certified':
         this.#certified(effect.certificate.sequence, effect.certificate.votes)
         break
       case 'diverged':
+        this.#diverged = { sequence: effect.sequence, ours: effect.ours, theirs: effect.theirs }
         this.#divergence = `checkpoint ${effect.sequence} is ${effect.ours} here and ${effect.theirs} elsewhere`
         this.#needs.logger.error(
           { sequence: effect.sequence, ours: effect.ours, theirs: effect.theirs },
           'our state differs from what other validators signed: execution and signing stop, reads go on'
         )
+        break
+      case 'equivocation':
+        this.#peers.cutOff(effect.first.header.author)
+        this.#needs.onEquivocation(effect.first, effect.second)
+        break
+      case 'doppelganger':
+        this.#needs.onFatal(new BlyanError('VALIDATOR_KEY_IN_USE', { round: effect.vertex.header.round }))
+        break
+      case 'epochEnded':
+        void this.#beginAgain()
+        break
+      case 'stateSync':
+        void this.#stateSync(effect.peers)
+        break
+      case 'askWitness':
+        void this.#catchUp.askWitness(effect.peer)
+        break
+      case 'recovered':
+        this.#recovered(effect.round)
         break
       case 'fetchVertices':
         void this.#catchUp.fetchVertices(effect.peer, effect.digests, effect.aboveRound)
@@ -253,69 +317,35 @@ class NodeQuorum implements Quorum {
     }
   }
 
-  /** Stored first, then the floor, then shown: whatever is lost in between, nothing else is ever signed for the round. */
   async #sign(effect: Extract<Effect, { kind: 'sign' }>): Promise<void> {
-    const { signer } = this.#needs.self!
-    let vertex: Vertex | undefined
+    const replica = this.#replica!
     try {
-      const signature = signer.signVertex(
-        { epoch: effect.header.epoch, round: effect.header.round, digest: effect.digest },
-        vertexSigningBytes(this.#needs.genesisDigest, effect.digest)
-      )
-      const signed = {
-        digest: effect.digest,
-        header: effect.header,
-        headerBytes: effect.headerBytes,
-        signature,
-        body: effect.body
-      }
-      await this.#journal.keepOwn(signed)
-      signer.keep()
-      vertex = signed
+      const vertex = await this.#own.sign(this.#self!.signer, effect)
+      if (this.#isStopped) return
+      replica.signed(vertex)
+      this.#pump()
     } catch (error) {
-      if (!isBlyanError(error, 'SIGN_BELOW_FLOOR') && !isBlyanError(error, 'SIGN_TWICE'))
-        return this.#needs.onFatal(error)
-      this.#needs.logger.warn({ code: error.code, round: effect.header.round }, error.message)
-    }
-    if (this.#isStopped) return
-    this.#replica!.signed(vertex)
-    this.#pump()
-  }
-
-  #vote(checkpoint: { sequence: number; digest: string } | undefined): {
-    checkpoint?: {
-      sequence: number
-      digest: string
-      vote?: { sequence: number; digest: string; signature: Uint8Array }
-    }
-  } {
-    if (checkpoint === undefined) return {}
-    const { sequence, digest } = checkpoint
-    const signature = this.#needs.self?.signer.signCheckpoint(
-      { sequence, digest },
-      this.#needs.execution.checkpointMessage(digest)
-    )
-    return {
-      checkpoint: { sequence, digest, ...(signature === undefined ? {} : { vote: { sequence, digest, signature } }) }
+      this.#needs.onFatal(error)
     }
   }
 
-  #executed(
-    commitIndex: number,
-    outcome: {
-      ordered: readonly string[]
-      early: readonly string[]
-      eventsSinceCheckpoint: number
-      checkpoint: { sequence: number; digest: string } | undefined
+  #recovered(round: number): void {
+    const { execution, logger } = this.#needs
+    try {
+      this.#self!.signer.resumeAbove({
+        epoch: this.#epoch.committee.epoch,
+        round,
+        checkpointSequence: execution.certifiedSequence
+      })
+      logger.info({ round }, 'the quorum said what this key may have signed: signing goes on above that')
+    } catch (error) {
+      this.#needs.onFatal(error)
     }
-  ): void {
+  }
+
+  #executed(commitIndex: number, outcome: CommitExecuted): void {
     if (this.#isStopped) return
-    this.#replica!.executed(commitIndex, {
-      ordered: outcome.ordered,
-      early: outcome.early,
-      eventsSinceCheckpoint: outcome.eventsSinceCheckpoint,
-      ...this.#vote(outcome.checkpoint)
-    })
+    this.#replica!.executed(commitIndex, { ...outcome, ...this.#own.vote(this.#self?.signer, outcome.checkpoint) })
     this.#pump()
   }
 
@@ -331,7 +361,7 @@ class NodeQuorum implements Quorum {
 
   /** Where the frontier is: the newest vertex of everybody, and how far we are. */
   #greet(peerId: string): void {
-    for (const tip of this.#replica!.tips()) this.#peers.pushTo(peerId, vertexFrame(tip))
+    this.#peers.announceTo(peerId, this.#replica!.tips())
     this.#peers.pushTo(peerId, encodeProgress(this.#progress()))
   }
 
@@ -341,47 +371,19 @@ class NodeQuorum implements Quorum {
     this.#pump()
   }
 
-  #progress(): { round: number; commitIndex: number; certifiedCommitIndex: number } {
-    return this.#replica!.progress(this.#needs.execution.certifiedCommitIndex)
-  }
-
-  #tellProgress(): void {
-    const nowMs = performance.now()
-    const progress = this.#progress()
-    const isNews = String(progress.certifiedCommitIndex) !== this.#progressSent
-    if (nowMs - this.#progressSentAtMs < (isNews ? progressEveryMs : quietProgressEveryMs)) return
-    this.#progressSentAtMs = nowMs
-    this.#progressSent = String(progress.certifiedCommitIndex)
-    this.#peers.pushToAll(encodeProgress(progress))
-    this.#peers.chooseRelay()
-  }
-
-  #feedFrame(peerId: string, frame: Uint8Array): void {
-    try {
-      if (frame[0] === feedFrame.vertex) this.#take(peerId, frame.subarray(1)).catch(() => {})
-      else if (frame[0] === feedFrame.progress) {
-        this.#replica!.peerProgress(peerId, decodeProgress(frame.subarray(1)))
-        this.#pump()
-      } else this.#needs.network.penalise(peerId, 5, 'unknown feed frame')
-    } catch (error) {
-      this.#needs.network.penalise(peerId, 10, isBlyanError(error) ? error.code : 'bad feed frame')
+  #progress(): PeerProgress {
+    const { execution, snapshots } = this.#needs
+    return {
+      ...this.#replica!.progress(),
+      certifiedCommitIndex: execution.servedCommitIndex,
+      oldestCommitIndex: snapshots.oldestCommitIndex,
+      snapshotCommitIndex: snapshots.snapshotCommitIndex
     }
-  }
-
-  async #take(peerId: string, bytes: Uint8Array): Promise<void> {
-    const vertex = await this.#intake.verified(peerId, bytes)
-    if (vertex === undefined || this.#isStopped) return
-    this.#replica!.receive(peerId, [vertex])
-    this.#pump()
   }
 
   #serveRelay(peerId: string): Uint8Array {
     if (!this.#peers.addRelay(peerId)) throw new Error('relaying to enough peers already')
-    for (const tip of this.#replica!.tips()) this.#peers.pushTo(peerId, vertexFrame(tip))
+    this.#peers.announceTo(peerId, this.#replica!.tips())
     return Uint8Array.of(1)
   }
-}
-
-function vertexFrame(vertex: Vertex): Uint8Array {
-  return concatBytes(Uint8Array.of(feedFrame.vertex), encodeVertex(vertex))
 }

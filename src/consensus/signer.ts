@@ -11,7 +11,10 @@ import {
 } from './core/signer-floor.ts'
 
 export interface Signer {
-  readonly floor: SignerFloor
+  /** Undefined when the file is gone: nothing is signed until `resumeAbove` says what others saw of this key. */
+  readonly floor: SignerFloor | undefined
+  /** Begins the file anew above what was found by asking, durably. */
+  resumeAbove(floor: { epoch: number; round: number; checkpointSequence: number }): void
   /** Checks a header against the floor and signs it. The floor is raised by `keep`, before the signature may be shown. */
   signVertex(next: { epoch: number; round: number; digest: string }, message: Uint8Array): Uint8Array
   /** Signs a checkpoint and makes the floor durable. Undefined when another digest was signed for its sequence, or a later one. */
@@ -21,7 +24,7 @@ export interface Signer {
   close(): void
 }
 
-/** Opens the floor file of a key, or begins one. Throws SIGNER_STATE_DAMAGED. */
+/** Opens the floor file of a key; it was made with the key. Throws SIGNER_STATE_DAMAGED. */
 export function openSigner(input: { readonly key: SigningKey; readonly file: string }): Signer {
   return new FileBackedSigner(input.key, input.file)
 }
@@ -31,8 +34,8 @@ export function readSignerFloor(file: string): SignerFloor | undefined {
   return readSlots(file)?.floor
 }
 
-/** Begins a floor file at what a key has signed elsewhere. The caller has made sure that there is none. */
-export function writeSignerFloor(file: string, floor: SignerFloor): void {
+/** Begins the floor file of a key: empty for one just made, else what it has signed elsewhere. There must be none yet. */
+export function writeSignerFloor(file: string, floor: SignerFloor = emptyFloor): void {
   createFile(file, floor)
 }
 
@@ -47,24 +50,35 @@ const tail = '\n]}\n'
  */
 class FileBackedSigner implements Signer {
   readonly #key: SigningKey
-  readonly #file: number
-  #floor: SignerFloor
-  #turn: number
+  readonly #path: string
+  #file: number | undefined
+  #floor: SignerFloor | undefined
+  #turn = 0
 
   constructor(key: SigningKey, file: string) {
     this.#key = key
+    this.#path = file
     const found = readSlots(file)
-    if (found === undefined) createFile(file, emptyFloor)
-    this.#floor = found?.floor ?? emptyFloor
-    this.#turn = found?.turn ?? 0
+    if (found === undefined) return
+    this.#floor = found.floor
+    this.#turn = found.turn
     this.#file = openSync(file, 'r+')
   }
 
-  get floor(): SignerFloor {
+  get floor(): SignerFloor | undefined {
     return this.#floor
   }
 
+  resumeAbove(floor: { epoch: number; round: number; checkpointSequence: number }): void {
+    if (this.#floor !== undefined) return
+    this.#floor = { ...emptyFloor, ...floor }
+    createFile(this.#path, this.#floor)
+    this.#file = openSync(this.#path, 'r+')
+  }
+
   signVertex(next: { epoch: number; round: number; digest: string }, message: Uint8Array): Uint8Array {
+    if (this.#floor === undefined)
+      throw new BlyanError('SIGN_BELOW_FLOOR', { round: next.round, floorRound: 'unknown' })
     const verdict = maySignVertex(this.#floor, next)
     if (!verdict.allowed) throw refusal(verdict, next.round)
     this.#floor = verdict.floor
@@ -72,6 +86,7 @@ class FileBackedSigner implements Signer {
   }
 
   signCheckpoint(next: { sequence: number; digest: string }, message: Uint8Array): Uint8Array | undefined {
+    if (this.#floor === undefined) return undefined
     const verdict = maySignCheckpoint(this.#floor, next)
     if (!verdict.allowed) return undefined
     this.#floor = verdict.floor
@@ -80,6 +95,7 @@ class FileBackedSigner implements Signer {
   }
 
   keep(): void {
+    if (this.#floor === undefined || this.#file === undefined) return
     const slot = encodeSlot(this.#floor, this.#turn + 1)
     const place = (this.#turn + 1) % 2
     writeSync(this.#file, slot, 0, slot.length, head.length + place * (slotBytes + between.length))
@@ -88,7 +104,8 @@ class FileBackedSigner implements Signer {
   }
 
   close(): void {
-    closeSync(this.#file)
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
   }
 }
 

@@ -2,60 +2,108 @@ import { verifySignature } from '../codec/index.ts'
 import type { Network } from '../net/index.ts'
 import type { Committee } from './core/committee.ts'
 import type { ConsensusParameters } from './core/parameters.ts'
-import { decodeVertex, staticFault, type Vertex, vertexSigningBytes } from './core/vertex.ts'
+import { decodeVertex, staticFault, type Vertex, type VertexHeader, vertexSigningBytes } from './core/vertex.ts'
 import type { ExecutionPort } from './execution-port.ts'
+import { VerifyingRoom } from './verifying-room.ts'
 
 export type VertexIntakeNeeds = {
-  readonly committee: Committee
+  readonly committee: () => Committee
   readonly genesisDigest: Uint8Array
   readonly parameters: ConsensusParameters
   readonly network: Network
   readonly execution: ExecutionPort
+  /** Accepted: nobody needs it again. */
   readonly isKnown: (digest: string) => boolean
+  /** Accepted, or kept until its ancestors are here: to be brought again only on request. */
+  readonly isHeld: (digest: string) => boolean
   /** At and below the garbage-collection round: whoever sends it again must not cost us a signature check. */
   readonly isForgotten: (round: number) => boolean
 }
 
-const verifyingBytesMax = 64 * 1024 * 1024
+const faultPoints = 20
+const verifyingShare = { bytesMax: 64 * 1024 * 1024, bytesPerPeerMax: 4 * 1024 * 1024 }
 
-/** Turns bytes of a peer into vertices whose form and signatures are checked, off the thread that decides. Bounded in bytes. */
+/** Turns bytes of a peer into vertices whose form and signatures are checked, off the thread that decides. */
 export class VertexIntake {
   readonly #needs: VertexIntakeNeeds
-  readonly #verifying = new Set<string>()
-  #verifyingBytes = 0
+  readonly #verifying = new Map<string, Promise<void>>()
+  readonly #room = new VerifyingRoom(verifyingShare)
 
   constructor(needs: VertexIntakeNeeds) {
     this.#needs = needs
   }
 
-  /** Undefined for what is known, being checked, too much at once, or wrong; wrong ones cost the peer points. */
-  async verified(peerId: string, bytes: Uint8Array): Promise<Vertex | undefined> {
-    if (this.#verifyingBytes + bytes.length > verifyingBytesMax) return undefined
-    let vertex: Vertex
+  /** Undefined when this peer may send more at once, else done when it may. */
+  roomFor(peerId: string): Promise<void> | undefined {
+    if (this.#room.isOpenTo(peerId)) return undefined
+    return this.#room.enter(peerId, 1)?.then(() => this.#room.leave(peerId, 1))
+  }
+
+  /** Undefined for what does not decode, which costs the peer points. */
+  decoded(peerId: string, bytes: Uint8Array): Vertex | undefined {
     try {
-      vertex = decodeVertex(bytes)
+      return decodeVertex(bytes)
     } catch {
-      this.#needs.network.penalise(peerId, 20, 'vertex that does not decode')
+      this.#needs.network.penalise(peerId, faultPoints, 'vertex that does not decode')
       return undefined
-    }
-    if (this.#needs.isForgotten(vertex.header.round)) return undefined
-    if (this.#needs.isKnown(vertex.digest) || this.#verifying.has(vertex.digest)) return undefined
-    this.#verifying.add(vertex.digest)
-    this.#verifyingBytes += bytes.length
-    try {
-      const fault =
-        staticFault(vertex, this.#needs.committee, this.#needs.parameters) ?? (await this.#signatureFault(vertex))
-      if (fault === undefined) return vertex
-      this.#needs.network.penalise(peerId, 20, fault)
-      return undefined
-    } finally {
-      this.#verifying.delete(vertex.digest)
-      this.#verifyingBytes -= bytes.length
     }
   }
 
-  async #signatureFault(vertex: Vertex): Promise<string | undefined> {
-    const { publicKey } = this.#needs.committee.validators[vertex.header.author]!
+  /** Whether somebody who was not asked may bring this. */
+  isWelcome(header: Pick<VertexHeader, 'epoch' | 'round'>, digest: string): boolean {
+    return this.#isOfUse(header, digest) && !this.#needs.isHeld(digest)
+  }
+
+  async verifiedBytes(peerId: string, bytes: Uint8Array): Promise<Vertex | undefined> {
+    const vertex = this.decoded(peerId, bytes)
+    if (vertex === undefined || !this.#isOfUse(vertex.header, vertex.digest)) return undefined
+    return this.verified(peerId, vertex)
+  }
+
+  /** Done when none of these is being verified any more, and those that were have been taken in. */
+  async settled(digests: readonly string[]): Promise<void> {
+    const open = digests.map(digest => this.#verifying.get(digest)).filter(one => one !== undefined)
+    if (open.length === 0) return
+    await Promise.all(open)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+
+  /** Undefined for what is wrong, which costs the peer points, or has come from elsewhere meanwhile. */
+  async verified(peerId: string, vertex: Vertex): Promise<Vertex | undefined> {
+    const sizeBytes = vertex.headerBytes.length + vertex.body.length
+    await this.#room.enter(peerId, sizeBytes)
+    const done = Promise.withResolvers<void>()
+    let isOurs = false
+    try {
+      if (!this.#isOfUse(vertex.header, vertex.digest)) return undefined
+      this.#verifying.set(vertex.digest, done.promise)
+      isOurs = true
+      const committee = this.#needs.committee()
+      const fault =
+        staticFault(vertex, committee, this.#needs.parameters) ?? (await this.#signatureFault(vertex, committee))
+      if (committee.epoch !== this.#needs.committee().epoch) return undefined
+      if (fault === undefined) return vertex
+      this.#needs.network.penalise(peerId, faultPoints, fault)
+      return undefined
+    } finally {
+      if (isOurs) this.#verifying.delete(vertex.digest)
+      done.resolve()
+      this.#room.leave(peerId, sizeBytes)
+    }
+  }
+
+  /** False for another epoch too: somebody has gone on before us, or not yet. */
+  #isOfUse(header: Pick<VertexHeader, 'epoch' | 'round'>, digest: string): boolean {
+    return (
+      header.epoch === this.#needs.committee().epoch &&
+      !this.#needs.isForgotten(header.round) &&
+      !this.#needs.isKnown(digest) &&
+      !this.#verifying.has(digest)
+    )
+  }
+
+  async #signatureFault(vertex: Vertex, committee: Committee): Promise<string | undefined> {
+    const { publicKey } = committee.validators[vertex.header.author]!
     if (
       !(await verifySignature(
         publicKey,

@@ -1,17 +1,21 @@
 import { bytesToHex, hexToBytes } from '../codec/index.ts'
+import { isBlyanError } from '../errors/index.ts'
 import { type Database, tableKey, tableRange, type Write } from '../storage/index.ts'
 import { type Commit, type CommitPoint, commitDigest, decodeCommit } from './core/commit.ts'
 import { decodeVertex, encodeVertex, type Vertex } from './core/vertex.ts'
 
-/** Vertices by digest and by round, commits by index. Writing is left to the caller's batches. */
+/**
+ * Vertices by digest and by round, commits by index. Writing is left to the caller's batches. A vertex or commit whose
+ * record is damaged counts as missing: it is fetched again by its digest (repair.ts).
+ */
 export interface VertexStore {
   writesOf(vertex: Vertex): Write[]
   commitWrite(commit: Commit, bytes: Uint8Array): Write
   vertex(digest: string): Promise<Vertex | undefined>
   /** Wire bytes, without decoding. */
   vertexBytes(digest: string): Promise<Uint8Array | undefined>
-  /** Vertices of the rounds `fromRound` to `toRound`, both included. */
-  rounds(fromRound: number, toRound: number): AsyncIterable<Vertex>
+  /** Vertices of the rounds `fromRound` to `toRound`, both included; without an end, all that follow. */
+  rounds(fromRound: number, toRound?: number): AsyncIterable<Vertex>
   commitBytes(index: number): Promise<Uint8Array | undefined>
   lastCommit(): Promise<{ readonly point: CommitPoint; readonly commit: Commit } | undefined>
 }
@@ -44,26 +48,33 @@ class LevelVertexStore implements VertexStore {
 
   async vertex(digest: string): Promise<Vertex | undefined> {
     const bytes = await this.vertexBytes(digest)
-    return bytes === undefined ? undefined : decodeVertex(bytes)
+    if (bytes === undefined) return undefined
+    try {
+      const vertex = decodeVertex(bytes)
+      return vertex.digest === digest ? vertex : undefined
+    } catch (error) {
+      if (isBlyanError(error)) return undefined
+      throw error
+    }
   }
 
   vertexBytes(digest: string): Promise<Uint8Array | undefined> {
-    return this.#database.get(tableKey('v', hexToBytes(digest)!))
+    return this.#whole(tableKey('v', hexToBytes(digest)!))
   }
 
-  async *rounds(fromRound: number, toRound: number): AsyncIterable<Vertex> {
+  async *rounds(fromRound: number, toRound = highestRound): AsyncIterable<Vertex> {
     const range = {
       from: tableKey('r', Math.max(0, fromRound)),
       to: tableKey('r', Math.min(toRound, highestRound) + 1)
     }
-    for await (const [key] of this.#database.range(range)) {
+    for await (const key of this.#database.keys(range)) {
       const vertex = await this.vertex(bytesToHex(key.subarray(17)))
       if (vertex !== undefined) yield vertex
     }
   }
 
   commitBytes(index: number): Promise<Uint8Array | undefined> {
-    return this.#database.get(tableKey('c', index))
+    return this.#whole(tableKey('c', index))
   }
 
   async lastCommit(): Promise<{ readonly point: CommitPoint; readonly commit: Commit } | undefined> {
@@ -80,5 +91,14 @@ class LevelVertexStore implements VertexStore {
       }
     }
     return undefined
+  }
+
+  async #whole(key: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#database.get(key)
+    } catch (error) {
+      if (isBlyanError(error, 'DATABASE_RECORD_DAMAGED')) return undefined
+      throw error
+    }
   }
 }

@@ -1,21 +1,97 @@
 import { bytesToHex, concatBytes, decodeCanonical, encodeCanonical, hexToBytes } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
-import type { PeerProgress } from './core/sync.ts'
+import { briefOf, encodeBrief, readRefs } from './brief-vertex.ts'
+import type { PeerProgress } from './core/peer-table.ts'
+import type { Witness } from './core/recovery.ts'
+import { encodeVertex, type Vertex, type VertexRef } from './core/vertex.ts'
 
 /** Frames of the feed begin with one byte that names them. */
-export const feedFrame = { vertex: 1, progress: 2 } as const
+export const feedFrame = { vertex: 1, progress: 2, announcement: 3, brief: 4 } as const
+
+/** Vertices that a peer has: whoever lacks one fetches it from that peer. */
+export type Announcement = { readonly epoch: number; readonly refs: readonly VertexRef[] }
+
+export const announcedRefsMax = 256
+const announcementBytesMax = 16 * 1024
+
+export function encodeAnnouncement(announcement: Announcement): Uint8Array {
+  return concatBytes(
+    Uint8Array.of(feedFrame.announcement),
+    encodeCanonical([
+      announcement.epoch,
+      announcement.refs.map(ref => [ref.round, ref.author, hexToBytes(ref.digest)!])
+    ])
+  )
+}
+
+/** `bytes` without the first one. Throws ENCODING_INVALID. */
+export function decodeAnnouncement(bytes: Uint8Array): Announcement {
+  const value = decodeCanonical(bytes, { sizeBytesMax: announcementBytesMax })
+  if (!Array.isArray(value) || value.length !== 2) throw invalid('announcement')
+  return { epoch: naturals([value[0]], 1)[0]!, refs: readRefs(value[1], announcedRefsMax) }
+}
+
+export function encodeVertexFrame(vertex: Vertex): Uint8Array {
+  return concatBytes(Uint8Array.of(feedFrame.vertex), encodeVertex(vertex))
+}
+
+/** The short form where there is one, else the whole vertex. */
+export function encodeBriefFrame(vertex: Vertex): Uint8Array {
+  const brief = briefOf(vertex)
+  return brief === undefined
+    ? encodeVertexFrame(vertex)
+    : concatBytes(Uint8Array.of(feedFrame.brief), encodeBrief(brief))
+}
 
 export function encodeProgress(progress: PeerProgress): Uint8Array {
   return concatBytes(
     Uint8Array.of(feedFrame.progress),
-    encodeCanonical([progress.round, progress.commitIndex, progress.certifiedCommitIndex])
+    encodeCanonical([
+      progress.epoch,
+      progress.round,
+      progress.commitIndex,
+      progress.certifiedCommitIndex,
+      progress.oldestCommitIndex,
+      progress.snapshotCommitIndex
+    ])
   )
 }
 
 /** `bytes` without the first one. Throws ENCODING_INVALID. */
 export function decodeProgress(bytes: Uint8Array): PeerProgress {
-  const [round, commitIndex, certifiedCommitIndex] = naturals(decodeCanonical(bytes, { sizeBytesMax: 64 }), 3)
-  return { round: round!, commitIndex: commitIndex!, certifiedCommitIndex: certifiedCommitIndex! }
+  const fields = naturals(decodeCanonical(bytes, { sizeBytesMax: 64 }), 6)
+  return {
+    epoch: fields[0]!,
+    round: fields[1]!,
+    commitIndex: fields[2]!,
+    certifiedCommitIndex: fields[3]!,
+    oldestCommitIndex: fields[4]!,
+    snapshotCommitIndex: fields[5]!
+  }
+}
+
+export type WitnessRequest = { readonly epoch: number; readonly author: number }
+
+export function encodeWitnessRequest(request: WitnessRequest): Uint8Array {
+  return encodeCanonical([request.epoch, request.author])
+}
+
+/** Throws ENCODING_INVALID. */
+export function decodeWitnessRequest(bytes: Uint8Array): WitnessRequest {
+  const [epoch, author] = naturals(decodeCanonical(bytes, { sizeBytesMax: 64 }), 2)
+  return { epoch: epoch!, author: author! }
+}
+
+export type WitnessAnswer = Witness & { readonly epoch: number }
+
+export function encodeWitness(answer: WitnessAnswer): Uint8Array {
+  return encodeCanonical([answer.epoch, answer.seenRound, answer.ownRound])
+}
+
+/** Throws ENCODING_INVALID. */
+export function decodeWitness(bytes: Uint8Array): WitnessAnswer {
+  const [epoch, seenRound, ownRound] = naturals(decodeCanonical(bytes, { sizeBytesMax: 64 }), 3)
+  return { epoch: epoch!, seenRound: seenRound!, ownRound: ownRound! }
 }
 
 export type VerticesRequest = { readonly aboveRound: number; readonly digests: readonly string[] }
@@ -25,7 +101,7 @@ export function encodeVerticesRequest(request: VerticesRequest): Uint8Array {
 }
 
 export function decodeVerticesRequest(bytes: Uint8Array, digestsMax: number): VerticesRequest {
-  const value = decodeCanonical(bytes, { sizeBytesMax: 64 * 1024 })
+  const value = decodeCanonical(bytes, { sizeBytesMax: 64 + 34 * digestsMax })
   if (!Array.isArray(value) || value.length !== 2 || !Array.isArray(value[1]) || value[1].length > digestsMax)
     throw invalid('vertices request')
   const digests = value[1].map(digest => {

@@ -12,7 +12,7 @@ import { BlyanError } from '../errors/index.ts'
 import { type Database, tableKey, tableRange, type Write } from '../storage/index.ts'
 import { type Block, decodeBlock } from './core/block.ts'
 import { type Checkpoint, checkpointDigest, decodeCheckpoint } from './core/checkpoint.ts'
-import { eventLeaf } from './core/executor.ts'
+import { type Execution, eventLeaf } from './core/executor.ts'
 import type { Genesis } from './core/genesis.ts'
 import type { PartVersion } from './core/param-index.ts'
 
@@ -47,29 +47,50 @@ export function blockWrites(block: Block): Write[] {
   ]
 }
 
+/** Everything that one commit changes. */
+export function executionWrites(execution: Execution, commitIndex: number, committedAtMs: number): Write[] {
+  const writes = stateWrites(execution.state)
+  for (const executed of execution.events) {
+    const digest = hexToBytes(executed.event.digest)!
+    writes.push(
+      { key: tableKey('e', digest), value: encodeRecord({ ...executed, commitIndex, committedAtMs }) },
+      { key: tableKey('s', executed.sequence), value: digest }
+    )
+  }
+  writes.push(...execution.blocks.flatMap(blockWrites))
+  if (execution.checkpoint !== undefined) {
+    const { bytes, checkpoint } = execution.checkpoint
+    writes.push(
+      { key: tableKey('k', checkpoint.sequence), value: bytes },
+      { key: tableKey('j', checkpoint.commitIndex), value: tableKey('', checkpoint.sequence) }
+    )
+  }
+  return writes
+}
+
 export async function storedParts(needs: {
   readonly database: Database
   readonly genesis: Genesis
 }): Promise<PartVersion[]> {
-  const shapes = new Map(needs.genesis.file.model.parts.map(part => [part.name, part.shape]))
   const parts: PartVersion[] = []
   for await (const [, digest] of needs.database.range({ from: tableKey('i', 'B'), to: tableKey('i', 'C') })) {
     const bytes = await needs.database.get(tableKey('b', digest))
     if (bytes === undefined) throw new BlyanError('CHAIN_DAMAGED', { reason: 'a block of chain B is missing' })
-    const { cid, header } = decodeBlock(bytes)
-    if (header.expert_name === null || header.tensor === null) continue
-    const stored = await needs.database.get(tableKey('x', `part/${header.expert_name}`))
-    const shape = shapes.get(header.expert_name) ?? shapeOf(stored)
-    parts.push({
-      name: header.expert_name,
-      blockType: header.block_type,
-      layer: header.layer_id,
-      block: cid.toString(),
-      tensor: header.tensor.toString(),
-      shape
-    })
+    const block = decodeBlock(bytes)
+    const name = block.header.expert_name
+    if (name === null) continue
+    const part = partVersionOf(needs.genesis, block, await needs.database.get(tableKey('x', `part/${name}`)))
+    if (part !== undefined) parts.push(part)
   }
   return parts
+}
+
+/** The part that a block of chain B brings; `stored` is the entry of its name in the state. */
+export function partVersionOf(genesis: Genesis, block: Block, stored: Uint8Array | undefined): PartVersion | undefined {
+  const { expert_name: name, tensor, block_type, layer_id } = block.header
+  if (name === null || tensor === null) return undefined
+  const shape = genesis.file.model.parts.find(part => part.name === name)?.shape ?? shapeOf(stored)
+  return { name, blockType: block_type, layer: layer_id, block: block.cid.toString(), tensor: tensor.toString(), shape }
 }
 
 export function shapeOf(stored: Uint8Array | undefined): readonly number[] {
@@ -88,13 +109,17 @@ export async function lastOf(database: Database, table: 'k' | 'q'): Promise<Stor
 export async function leavesAfter(database: Database, sequence: number): Promise<Uint8Array[]> {
   const leaves: Uint8Array[] = []
   for await (const [, digest] of database.range({ from: tableKey('s', sequence + 1), to: tableRange('s').to })) {
-    leaves.push(eventLeaf(bytesToHex(digest), decodeRecord((await database.get(tableKey('e', digest)))!).refusal))
+    const record = await database.get(tableKey('e', digest))
+    if (record === undefined)
+      throw new BlyanError('CHAIN_DAMAGED', { reason: `event ${bytesToHex(digest)} is missing` })
+    leaves.push(eventLeaf(bytesToHex(digest), decodeRecord(record).refusal))
   }
   return leaves
 }
 
 export function summaryOf({ checkpoint, digest }: StoredCheckpoint): CheckpointSummary {
   return {
+    epoch: checkpoint.epoch,
     sequence: checkpoint.sequence,
     digest,
     commitIndex: checkpoint.commitIndex,

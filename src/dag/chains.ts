@@ -1,51 +1,73 @@
-import { bytesToHex, type CID, encodeCanonical, hexToBytes } from '../codec/index.ts'
+import {
+  bytesToHex,
+  type CID,
+  concatBytes,
+  decodeCanonical,
+  encodeCanonical,
+  hexToBytes,
+  type SignaturePool
+} from '../codec/index.ts'
 import type {
   CertifiedBytes,
   CheckpointSummary,
   CommitExecuted,
   CommitToExecute,
+  Committee,
+  EpochStart,
   ExecutionPort,
   PendingEvent,
   Vertex,
   VertexStore,
   Vote
 } from '../consensus/index.ts'
-import { BlyanError } from '../errors/index.ts'
 import { type Database, tableKey, tableRange, type Write } from '../storage/index.ts'
 import {
-  blockWrites,
   decodeRecord,
   decodeVotes,
   type EventRecord,
-  encodeRecord,
-  lastOf,
-  leavesAfter,
-  numberAt,
+  executionWrites,
   type StoredCheckpoint,
-  stateWrites,
-  storedParts,
   summaryOf
 } from './chain-records.ts'
+import { ChainSnapshots, type SnapshotLogger } from './chain-snapshots.ts'
 import { type Block, type ChainId, decodeBlock } from './core/block.ts'
 import { type Checkpoint, checkpointDigest, checkpointSigningBytes, decodeCheckpoint } from './core/checkpoint.ts'
 import type { SignedEvent } from './core/event.ts'
-import { type ExecutedEvent, type Execution, Executor, eventLeaf } from './core/executor.ts'
+import type { ExecutedEvent, Executor } from './core/executor.ts'
 import type { Genesis } from './core/genesis.ts'
 import type { HandlerRegistry } from './core/handlers.ts'
-import { merklePath } from './core/merkle.ts'
 import type { ParamIndex } from './core/param-index.ts'
-import { checkpointsPerProofMax, encodeProof } from './core/proof.ts'
+import type { SetLink } from './core/set-chain.ts'
+import type { StateView } from './core/state.ts'
+import type { History } from './database-notes.ts'
+import { type EpochBook, epochRecordOf } from './epoch-records.ts'
 import { EventChecker } from './event-checker.ts'
+import { type LoadedChains, loadChains } from './load-chains.ts'
+import { buildProof } from './proof-source.ts'
+import { servedCheckpoint } from './served-commits.ts'
 
 export type FinalEvent = { readonly record: EventRecord; readonly event: SignedEvent }
 
 /** The chains of one node: executes what is final, keeps it, and answers questions about it. */
 export interface Chains extends ExecutionPort {
+  /** Whether each is rightly signed; a vertex that brings those that are need not be waited for again. */
+  verifyEvents(events: readonly SignedEvent[]): Promise<readonly boolean[]>
   readonly parts: ParamIndex
   readonly eventCount: number
   readonly lastCheckpoint: Checkpoint | undefined
+  readonly snapshots: ChainSnapshots
+  /** From where on everything is here. */
+  readonly history: History
+  /** The pruner has taken history away. */
+  noteHistory(history: History): void
   clockOf(author: Uint8Array): number
   stateValue(key: string): unknown
+  /** Stored values of the state whose keys begin with `prefix`, in the order of their keys. */
+  stateEntries(prefix: string, limit: number): AsyncIterable<readonly [string, unknown]>
+  /** What handlers and readers of the state are given; to be read only. */
+  readonly state: StateView
+  /** The light proof of who the members of `epoch` are; undefined when a certificate is missing here. */
+  setLinks(epoch: number): Promise<readonly SetLink[] | undefined>
   head(chain: ChainId): { readonly height: number; readonly head: CID | null }
   /** Newest blocks of chain B: nothing builds on them yet. */
   tips(limit: number): string[]
@@ -62,6 +84,8 @@ export interface Chains extends ExecutionPort {
   proof(digest: string): Promise<Uint8Array>
   /** Called for every event once it is final and stored. */
   onFinal(listener: (executed: ExecutedEvent, commitIndex: number) => void): () => void
+  /** Called when a certificate covers more commits than before. */
+  onCertified(listener: (certifiedCommitIndex: number) => void): () => void
   /** Called for every event that was ordered again, or whose clock another event of its author had taken: it has no place. */
   onReplayed(listener: (digest: string) => void): void
 }
@@ -71,59 +95,73 @@ export type ChainsNeeds = {
   readonly handlers: HandlerRegistry
   readonly database: Database
   readonly vertices: VertexStore
+  readonly signatures?: SignaturePool
+  readonly snapshots: {
+    readonly folder: string
+    readonly everyCommits: number
+    readonly logger: SnapshotLogger
+  }
 }
 
-/** Opens what is stored, or begins at genesis. Throws CHAIN_DAMAGED. */
+/** Opens what is stored, or begins at genesis. Throws CHAIN_DAMAGED, DATABASE_RECORD_DAMAGED, GENESIS_CHANGED. */
 export async function openChains(needs: ChainsNeeds): Promise<Chains> {
-  const entries: [string, Uint8Array][] = []
-  for await (const [key, value] of needs.database.range(tableRange('x')))
-    entries.push([new TextDecoder().decode(key.subarray(1)), value])
-  if (entries.length === 0) {
-    const executor = new Executor({ genesis: needs.genesis, handlers: needs.handlers })
-    await needs.database.write(
-      [...stateWrites(executor.state.takeChanges()), ...needs.genesis.blocks.flatMap(blockWrites)],
-      { durable: true }
-    )
-    return new StoredChains(needs, executor, undefined, undefined)
-  }
-  const parts = await storedParts(needs)
-  const last = await lastOf(needs.database, 'k')
-  const certified = await lastOf(needs.database, 'q')
-  const covered = last === undefined ? 0 : last.checkpoint.eventFirst + last.checkpoint.eventCount - 1
-  const executor = new Executor({
-    genesis: needs.genesis,
-    handlers: needs.handlers,
-    stored: { entries, parts, leaves: await leavesAfter(needs.database, covered) }
-  })
-  return new StoredChains(needs, executor, last, certified)
+  const chains = new StoredChains(needs, await loadChains(needs))
+  await chains.snapshots.open(chains.lastCheckpoint?.commitIndex ?? 0)
+  return chains
 }
 
 const checkpointsInMemoryMax = 128
+const endOfPrefix = Uint8Array.of(0xff)
 
 class StoredChains implements Chains {
   readonly #needs: ChainsNeeds
-  readonly #executor: Executor
+  readonly snapshots: ChainSnapshots
+  #executor!: Executor
+  #epochs!: EpochBook
+  #history!: History
   readonly #checker: EventChecker
   readonly #replayListeners: ((digest: string) => void)[] = []
   readonly #listeners = new Set<(executed: ExecutedEvent, commitIndex: number) => void>()
+  readonly #certifiedListeners = new Set<(certifiedCommitIndex: number) => void>()
   /** Of the newest checkpoints, until a quorum has signed them: sequence to commit index. */
   readonly #commitIndexes = new Map<number, number>()
   #last: StoredCheckpoint | undefined
   #certifiedSequence = 0
   #certifiedCommitIndex = 0
+  #orderedCommitIndex = 0
 
-  constructor(
-    needs: ChainsNeeds,
-    executor: Executor,
-    last: StoredCheckpoint | undefined,
-    certified: StoredCheckpoint | undefined
-  ) {
+  constructor(needs: ChainsNeeds, loaded: LoadedChains) {
     this.#needs = needs
+    this.#checker = new EventChecker(needs.genesis.digest, needs.signatures)
+    this.snapshots = new ChainSnapshots({
+      ...needs,
+      ...needs.snapshots,
+      setLinks: epoch => this.setLinks(epoch),
+      history: () => this.#history,
+      executedCommitIndex: () => (this.#last?.checkpoint.commitIndex ?? 0) + this.#executor.cadence.commits,
+      reload: async () => this.#take(await loadChains(needs))
+    })
+    this.#take(loaded)
+  }
+
+  #take({ executor, epochs, last, certified, history }: LoadedChains): void {
     this.#executor = executor
-    this.#checker = new EventChecker(needs.genesis.digest)
+    this.#epochs = epochs
+    this.#history = history
+    this.#commitIndexes.clear()
+    this.#last = undefined
     if (last !== undefined) this.#keep(last)
     this.#certifiedSequence = certified?.checkpoint.sequence ?? 0
     this.#certifiedCommitIndex = certified?.checkpoint.commitIndex ?? 0
+    for (const listener of this.#certifiedListeners) listener(this.#certifiedCommitIndex)
+  }
+
+  get history(): History {
+    return this.#history
+  }
+
+  noteHistory(history: History): void {
+    this.#history = history
   }
 
   get parts(): ParamIndex {
@@ -138,6 +176,22 @@ class StoredChains implements Chains {
     return this.#last?.checkpoint
   }
 
+  get epoch(): EpochStart {
+    return this.#epochs.epoch
+  }
+
+  get epochClosesAt(): number | undefined {
+    return this.#epochs.endedAt ?? this.#executor.epochState.closesAt ?? undefined
+  }
+
+  committeeOf(epoch: number): Committee | undefined {
+    return this.#epochs.committeeOf(epoch)
+  }
+
+  setLinks(epoch: number): Promise<readonly SetLink[] | undefined> {
+    return this.#epochs.links(epoch)
+  }
+
   get certifiedSequence(): number {
     return this.#certifiedSequence
   }
@@ -150,8 +204,19 @@ class StoredChains implements Chains {
     return this.#executor.clockOf(author)
   }
 
+  get state(): StateView {
+    return this.#executor.state
+  }
+
   stateValue(key: string): unknown {
     return this.#executor.state.get(key)
+  }
+
+  async *stateEntries(prefix: string, limit: number): AsyncIterable<readonly [string, unknown]> {
+    const from = tableKey('x', prefix)
+    // No byte of UTF-8 is 0xff: this ends behind every key that begins so.
+    for await (const [key, value] of this.#needs.database.range({ from, to: concatBytes(from, endOfPrefix), limit }))
+      yield [new TextDecoder().decode(key.subarray(1)), decodeCanonical(value, { sizeBytesMax: 64 * 1024 })]
   }
 
   head(chain: ChainId): { readonly height: number; readonly head: CID | null } {
@@ -163,6 +228,10 @@ class StoredChains implements Chains {
       .names()
       .slice(0, limit)
       .map(name => this.parts.newest(name)!.block)
+  }
+
+  verifyEvents(events: readonly SignedEvent[]): Promise<readonly boolean[]> {
+    return this.#checker.verify(events)
   }
 
   checkEvents(vertex: Vertex): Promise<boolean> {
@@ -181,14 +250,22 @@ class StoredChains implements Chains {
       eventsOf: vertex => this.#checker.eventsOf(vertex)
     })
     const { checkpoint } = execution
-    if (checkpoint !== undefined) this.#keep(checkpoint)
+    if (checkpoint !== undefined) {
+      this.#keep(checkpoint)
+      this.snapshots.executed(checkpoint.checkpoint, checkpoint.bytes, this.#executor)
+    }
+    const writes = executionWrites(execution, commit.index, commit.timestampMs)
+    if (checkpoint?.nextSet !== undefined)
+      writes.push(this.#epochs.ended(epochRecordOf(checkpoint.bytes, checkpoint.nextSet)))
     return {
-      writes: this.#writesOf(execution, commit.index, commit.timestampMs, vertices),
+      writes,
+      epochClosesAt: this.epochClosesAt,
       ordered: execution.ordered,
       early: execution.early,
       eventsSinceCheckpoint: this.#executor.cadence.events,
       checkpoint: checkpoint === undefined ? undefined : summaryOf(checkpoint),
       announce: () => {
+        if (checkpoint !== undefined) this.snapshots.stored(checkpoint.checkpoint.sequence)
         for (const executed of execution.events)
           for (const listener of this.#listeners) listener(executed, commit.index)
         for (const digest of execution.replayed) for (const listener of this.#replayListeners) listener(digest)
@@ -216,28 +293,30 @@ class StoredChains implements Chains {
     return { key: tableKey('q', sequence), value: encodeCanonical(votes.map(vote => [vote.author, vote.signature])) }
   }
 
-  noteCertified(sequence: number, _votes: readonly Vote[], commitIndex?: number): void {
+  noteOrdered(sequence: number, votes: readonly Vote[]): Write {
+    this.#orderedCommitIndex = Math.max(this.#orderedCommitIndex, this.#commitIndexes.get(sequence) ?? 0)
+    return { ...this.certificateWrite(sequence, votes), key: tableKey('o', sequence) }
+  }
+
+  get servedCommitIndex(): number {
+    return Math.max(this.#certifiedCommitIndex, this.#orderedCommitIndex)
+  }
+
+  noteCertified(sequence: number, votes: readonly Vote[], commitIndex?: number): void {
+    this.snapshots.certified(sequence, votes)
     if (sequence <= this.#certifiedSequence) return
     const known = commitIndex ?? this.#commitIndexes.get(sequence)
     if (known === undefined) return
     this.#certifiedSequence = sequence
     this.#certifiedCommitIndex = known
+    this.#epochs.noteCertified(sequence)
+    for (const listener of this.#certifiedListeners) listener(known)
   }
 
   async certifiedFrom(commitIndex: number): Promise<CertifiedBytes | undefined> {
-    const first = await this.#firstCheckpointAt(commitIndex)
-    if (first === undefined) return undefined
-    for await (const [key, value] of this.#needs.database.range({
-      from: tableKey('q', first),
-      to: tableRange('q').to,
-      limit: 1
-    })) {
-      const sequence = numberAt(key, 1)
-      const bytes = await this.#needs.database.get(tableKey('k', sequence))
-      if (bytes !== undefined)
-        return { checkpoint: bytes, votes: decodeVotes(value), summary: this.readCheckpoint(bytes) }
-    }
-    return undefined
+    const { database, genesis } = this.#needs
+    const found = await servedCheckpoint(database, commitIndex, genesis.parameters.commitsPerSyncMax)
+    return found === undefined ? undefined : { ...found, summary: this.readCheckpoint(found.checkpoint) }
   }
 
   async event(digest: string): Promise<FinalEvent | undefined> {
@@ -281,34 +360,17 @@ class StoredChains implements Chains {
     return { bytes, checkpoint: decodeCheckpoint(bytes), votes: votes === undefined ? [] : decodeVotes(votes) }
   }
 
-  async proof(digest: string): Promise<Uint8Array> {
-    const eventId = digest
-    const found = await this.event(digest)
-    if (found === undefined) throw new BlyanError('EVENT_UNKNOWN', { eventId })
-    const first = await this.#checkpointOfEvent(found.record.sequence)
-    if (first === undefined) throw new BlyanError('PROOF_NOT_YET', { eventId })
-    const checkpoints: Uint8Array[] = []
-    for (let sequence = first.sequence; checkpoints.length < checkpointsPerProofMax; sequence++) {
-      const stored = await this.checkpoint(sequence)
-      if (stored === undefined) break
-      checkpoints.push(stored.bytes)
-      if (stored.votes.length === 0) continue
-      const leaves = await this.#leaves(first)
-      const index = found.record.sequence - first.eventFirst
-      return encodeProof({
-        event: found.event.bytes,
-        refusal: found.record.refusal,
-        index,
-        path: merklePath(leaves, index),
-        checkpoints,
-        votes: stored.votes
-      })
-    }
-    throw new BlyanError('PROOF_NOT_YET', { eventId })
+  proof(digest: string): Promise<Uint8Array> {
+    return buildProof({ database: this.#needs.database, chains: this }, digest)
   }
 
   onReplayed(listener: (digest: string) => void): void {
     this.#replayListeners.push(listener)
+  }
+
+  onCertified(listener: (certifiedCommitIndex: number) => void): () => void {
+    this.#certifiedListeners.add(listener)
+    return () => this.#certifiedListeners.delete(listener)
   }
 
   onFinal(listener: (executed: ExecutedEvent, commitIndex: number) => void): () => void {
@@ -321,63 +383,5 @@ class StoredChains implements Chains {
     this.#commitIndexes.set(checkpoint.checkpoint.sequence, checkpoint.checkpoint.commitIndex)
     if (this.#commitIndexes.size > checkpointsInMemoryMax)
       this.#commitIndexes.delete(this.#commitIndexes.keys().next().value!)
-  }
-
-  #writesOf(execution: Execution, commitIndex: number, committedAtMs: number, vertices: readonly Vertex[]): Write[] {
-    const places = new Map<string, number>()
-    for (const vertex of vertices)
-      for (const [place, event] of this.#checker.eventsOf(vertex).entries())
-        places.set(`${vertex.digest}${event.digest}`, place)
-    const writes = stateWrites(execution.state)
-    for (const executed of execution.events) {
-      const digest = hexToBytes(executed.event.digest)!
-      const place = places.get(`${executed.vertexDigest}${executed.event.digest}`)!
-      writes.push({
-        key: tableKey('e', digest),
-        value: encodeRecord({ ...executed, commitIndex, committedAtMs, place })
-      })
-      writes.push({ key: tableKey('s', executed.sequence), value: digest })
-    }
-    writes.push(...execution.blocks.flatMap(blockWrites))
-    if (execution.checkpoint !== undefined) {
-      const { bytes, checkpoint } = execution.checkpoint
-      writes.push(
-        { key: tableKey('k', checkpoint.sequence), value: bytes },
-        { key: tableKey('j', checkpoint.commitIndex), value: tableKey('', checkpoint.sequence) }
-      )
-    }
-    return writes
-  }
-
-  /** Sequence of the first checkpoint whose commit is `commitIndex` or later. */
-  async #firstCheckpointAt(commitIndex: number): Promise<number | undefined> {
-    for await (const [, value] of this.#needs.database.range({
-      from: tableKey('j', commitIndex),
-      to: tableRange('j').to,
-      limit: 1
-    }))
-      return numberAt(value, 0)
-    return undefined
-  }
-
-  async #checkpointOfEvent(sequence: number): Promise<Checkpoint | undefined> {
-    const digest = await this.#needs.database.get(tableKey('s', sequence))
-    const stored = digest === undefined ? undefined : await this.#needs.database.get(tableKey('e', digest))
-    if (stored === undefined) return undefined
-    const first = await this.#firstCheckpointAt(decodeRecord(stored).commitIndex)
-    return first === undefined ? undefined : (await this.checkpoint(first))?.checkpoint
-  }
-
-  async #leaves(checkpoint: Checkpoint): Promise<Uint8Array[]> {
-    const leaves: Uint8Array[] = []
-    for await (const [, digest] of this.#needs.database.range({
-      from: tableKey('s', checkpoint.eventFirst),
-      to: tableRange('s').to,
-      limit: checkpoint.eventCount
-    })) {
-      const stored = await this.#needs.database.get(tableKey('e', digest))
-      leaves.push(eventLeaf(bytesToHex(digest), decodeRecord(stored!).refusal))
-    }
-    return leaves
   }
 }

@@ -18,11 +18,46 @@ export {
   signEvent,
   verifyEvent
 } from './core/event.ts'
+export { type Evidence, encodeEvidence, readEvidence, type SignedHeader, verifyEvidence } from './core/evidence.ts'
 export { type ExecutedEvent, Executor } from './core/executor.ts'
 export { type Genesis, type GenesisFile, genesisOf, parseGenesis } from './core/genesis.ts'
 export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry } from './core/handlers.ts'
 export { datasetHandler, modelHandler, noteHandler, partHandler } from './core/handlers-model.ts'
 export type { ParamIndex, PartVersion } from './core/param-index.ts'
+export { decodeLink, encodeLink, followSets, type SetLink, setLinksMax } from './core/set-chain.ts'
 export type { StateView } from './core/state.ts'
+export {
+  decodeSet,
+  encodeSet,
+  faultOfSet,
+  memberTextMax,
+  type ValidatorSet,
+  validatorsMax
+} from './core/validator-set.ts'
+export {
+  type Candidate,
+  candidateKeys,
+  currentSet,
+  deleteCandidate,
+  memberAt,
+  type PendingChange,
+  pendingChanges,
+  readApprovals,
+  readCandidate,
+  readEpoch,
+  setAfter,
+  writeApprovals,
+  writeCandidate,
+  writeCandidateKeys,
+  writePendingChanges
+} from './core/validator-state.ts'
+export { type EpochRecord, epochRecordOf, epochWrite } from './epoch-records.ts'
+export { loadChains } from './load-chains.ts'
+export { createPruner, type Pruner } from './pruner.ts'
+export { openSnapshotFile, packSnapshot, type SnapshotFile } from './snapshot-file.ts'
+export { type SnapshotManifest, snapshotLimits, totalBytesOf } from './snapshot-format.ts'
+export { stageSnapshot, verifySnapshot } from './snapshot-install.ts'
+export { createSnapshotOffline } from './snapshot-offline.ts'
+export { openSnapshotShelf, type ShelvedSnapshot } from './snapshot-shelf.ts'
 export { verifyChains } from './verify-chains.ts'
 export { verifyProof } from './verify-proof.ts'

@@ -1,5 +1,6 @@
 import { bytesEqual, digestOfCid, verifySignature } from '../codec/index.ts'
 import {
+  type Committee,
   commitDigest,
   decodeCommit,
   type Vertex,
@@ -7,13 +8,16 @@ import {
   vertexSigningBytes,
   WeightCounter
 } from '../consensus/index.ts'
+import { BlyanError } from '../errors/index.ts'
 import type { Chains } from './chains.ts'
+import { chainIds } from './core/block.ts'
 import { topologicalOrder } from './core/block-graph.ts'
 import { checkpointSigningBytes, encodeCheckpoint } from './core/checkpoint.ts'
-import { Executor } from './core/executor.ts'
 import type { Genesis } from './core/genesis.ts'
 import type { HandlerRegistry } from './core/handlers.ts'
+import { committeeOfSet, decodeSet } from './core/validator-set.ts'
 import { EventChecker } from './event-checker.ts'
+import { type ReplayStart, shelvedSource, startAtGenesis, startAtSnapshot } from './snapshot-replay.ts'
 
 export type ChainsVerdict = {
   readonly valid: boolean
@@ -21,12 +25,15 @@ export type ChainsVerdict = {
   readonly blocks: number
   readonly events: number
   readonly stateRoot: string
+  /** What was trusted to begin with: the certified checkpoint of a snapshot; null when everything was checked from genesis on. */
+  readonly since: { readonly sequence: number; readonly commit: number } | null
 }
 
 /**
  * Checks everything on disk against genesis alone: the chain of commits, every vertex and event signature, execution
- * from the first event on, every block, every checkpoint and its certificate. Works beside a running node, up to the
- * commit that was last when it began.
+ * from the first event on, every block, every checkpoint and its certificate. A node that does not keep all history
+ * begins at its oldest snapshot, whose certificate and contents are checked in full. Works beside a running node, up to
+ * the commit that was last when it began.
  */
 export async function verifyChains(needs: {
   genesis: Genesis
@@ -34,23 +41,32 @@ export async function verifyChains(needs: {
   vertices: VertexStore
   chains: Chains
 }): Promise<ChainsVerdict> {
-  const { genesis, handlers, vertices, chains } = needs
-  const executor = new Executor({ genesis, handlers })
+  const { genesis, vertices, chains } = needs
+  const start = await startOf(needs)
+  const { executor } = start
+  const isWhole = start.sequence === 0
   const checker = new EventChecker(genesis.digest)
+  const known = new Set(start.blocks.map(block => block.cid.toString()))
   const graph = new Map<string, string[]>(
-    genesis.blocks.map(block => [block.cid.toString(), block.header.depends_on.map(String)])
+    start.blocks.map(block => [
+      block.cid.toString(),
+      block.header.depends_on.map(String).filter(cid => isWhole || known.has(cid))
+    ])
   )
+  const heights = chainIds.map(chain => (isWhole || chain === 'B' ? 0 : executor.chain(chain).height))
   let events = 0
   const verdict = (reason: string | null): ChainsVerdict => ({
     valid: reason === null,
     reason,
     blocks: graph.size,
     events,
-    stateRoot: executor.state.root()
+    stateRoot: executor.state.root(),
+    since: isWhole ? null : { sequence: start.sequence, commit: start.commitIndex }
   })
   const last = (await vertices.lastCommit())?.point.index ?? 0
-  let previous = genesis.digestHex
-  for (let index = 1; index <= last; index++) {
+  let previous = start.commitDigest
+  let { committee } = start
+  for (let index = start.commitIndex + 1; index <= last; index++) {
     const bytes = await vertices.commitBytes(index)
     if (bytes === undefined) return verdict(`commit ${index} is missing`)
     const commit = decodeCommit(bytes)
@@ -62,9 +78,10 @@ export async function verifyChains(needs: {
       const vertex = await vertices.vertex(ref.digest)
       if (vertex === undefined || vertex.digest !== ref.digest)
         return verdict(`a vertex of commit ${index} is missing or differs`)
-      const author = genesis.committee.validators[vertex.header.author]
+      const author = committee.validators[vertex.header.author]
       const isSigned =
         author !== undefined &&
+        vertex.header.epoch === committee.epoch &&
         (await verifySignature(author.publicKey, vertexSigningBytes(genesis.digest, vertex.digest), vertex.signature))
       if (!isSigned || !(await checker.check(vertex))) return verdict(`a signature in commit ${index} is wrong`)
       ordered.push(vertex)
@@ -86,12 +103,17 @@ export async function verifyChains(needs: {
     const stored = await chains.checkpoint(execution.checkpoint.checkpoint.sequence)
     if (stored === undefined || !bytesEqual(encodeCheckpoint(stored.checkpoint), execution.checkpoint.bytes))
       return verdict(`checkpoint ${execution.checkpoint.checkpoint.sequence} is missing or differs`)
-    if (stored.votes.length > 0 && !(await isCertified(genesis, execution.checkpoint.digest, stored.votes)))
+    if (stored.votes.length > 0 && !(await isCertified(genesis, committee, execution.checkpoint.digest, stored.votes)))
       return verdict(`the certificate of checkpoint ${stored.checkpoint.sequence} is wrong`)
+    const { nextSet } = execution.checkpoint
+    if (nextSet === undefined) continue
+    if (stored.votes.length === 0 && index < last)
+      return verdict(`checkpoint ${stored.checkpoint.sequence} ended an epoch without a certificate`)
+    committee = committeeOfSet(decodeSet(nextSet), genesis.degraded)
   }
-  for (const chain of ['A', 'B', 'C', 'D'] as const) {
+  for (const [place, chain] of chainIds.entries()) {
     const { height } = executor.chain(chain)
-    for (let index = 0; index < height; index++) {
+    for (let index = heights[place]!; index < height; index++) {
       const block = await chains.block(chain, index)
       if (
         block === undefined ||
@@ -106,14 +128,29 @@ export async function verifyChains(needs: {
   return verdict(null)
 }
 
+/** Genesis, or the oldest snapshot above which everything is here. Throws SNAPSHOT_NONE. */
+async function startOf(needs: {
+  readonly genesis: Genesis
+  readonly handlers: HandlerRegistry
+  readonly chains: Chains
+}): Promise<ReplayStart> {
+  const { history, snapshots } = needs.chains
+  if (history.firstCommit === 1) return startAtGenesis(needs)
+  for (const shelved of await snapshots.shelf.list())
+    if (shelved.manifest.checkpoint.commitIndex + 1 >= history.firstCommit)
+      return startAtSnapshot(needs, shelvedSource(snapshots.shelf, shelved))
+  throw new BlyanError('SNAPSHOT_NONE', { what: `above commit ${history.firstCommit - 1}, to verify from` })
+}
+
 async function isCertified(
   genesis: Genesis,
+  committee: Committee,
   digest: string,
   votes: readonly { author: number; signature: Uint8Array }[]
 ): Promise<boolean> {
-  const weight = new WeightCounter(genesis.committee)
+  const weight = new WeightCounter(committee)
   for (const vote of votes) {
-    const validator = genesis.committee.validators[vote.author]
+    const validator = committee.validators[vote.author]
     if (
       validator !== undefined &&
       (await verifySignature(validator.publicKey, checkpointSigningBytes(genesis.digest, digest), vote.signature))

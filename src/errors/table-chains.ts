@@ -141,7 +141,7 @@ export const chainErrors = {
   CHAIN_DAMAGED: {
     message: 'the data on disk does not verify: {reason}',
     nextStep:
-      'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
+      'stop the node and run "blyan-node snapshot restore FILE", or "blyan-node start --repair" to fetch everything from peers; keys and signer-state.json stay as they are',
     fault: 'machine',
     retry: false
   },
@@ -160,9 +160,9 @@ export const chainErrors = {
     httpStatus: 409
   },
   VALIDATOR_KEY_FOREIGN: {
-    message: 'the validator key here ({key}) is not one of the validators that genesis names',
+    message: 'the validator key here ({key}) is not in the validator set, and does not ask to be',
     nextStep:
-      'import the right key with "blyan-node keys import", or start without the role validator to follow the network',
+      'import the right key with "blyan-node keys import"; to become a validator start with --candidate and run "blyan-node validator join"; to follow the network start without the role validator',
     fault: 'user',
     retry: false,
     exitCode: 3

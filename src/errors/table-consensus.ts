@@ -19,7 +19,7 @@ export const consensusErrors = {
   DATABASE_DAMAGED: {
     message: 'the database in {folder} is damaged',
     nextStep:
-      'stop the node, keep signer-state.json and keys/, move db/ away and start again: it fetches everything anew',
+      'stop the node and run "blyan-node snapshot restore FILE", or "blyan-node start --repair" to fetch everything from peers; keys and signer-state.json stay as they are',
     fault: 'machine',
     retry: false
   },
@@ -54,6 +54,24 @@ export const consensusErrors = {
     nextStep: 'make sure that no other process uses this validator key, then start again',
     fault: 'user',
     retry: false
+  },
+  VALIDATOR_KEY_IN_USE: {
+    message: 'another process signs with this validator key: it has signed a vertex of round {round} that is not ours',
+    nextStep:
+      'stop the other one before you start this again; one validator key is for one process, never for a spare beside it',
+    fault: 'user',
+    retry: false,
+    exitCode: 4
+  },
+  SIGNER_RECOVERY_WAITING: {
+    message:
+      'it is not known here what this validator key signed last; waiting until {waitsFor} say what they saw of it',
+    nextStep:
+      'bring those validators back or mend the connection; or stop the node and import an export of this key that was made after its last run ("blyan-node keys import")',
+    fault: 'machine',
+    retry: true,
+    exitCode: 7,
+    httpStatus: 503
   },
   SIGN_BELOW_FLOOR: {
     message: 'round {round} is below {floorRound}, which this key has signed already',

@@ -3,14 +3,18 @@ import { chainErrors } from './table-chains.ts'
 import { consensusErrors } from './table-consensus.ts'
 import { expertErrors } from './table-experts.ts'
 import { nodeErrors } from './table-node.ts'
+import { storageErrors } from './table-storage.ts'
 import { tensorErrors } from './table-tensors.ts'
+import { validatorErrors } from './table-validators.ts'
 
 const table = {
   ...nodeErrors,
   ...consensusErrors,
   ...chainErrors,
+  ...storageErrors,
   ...tensorErrors,
-  ...expertErrors
+  ...expertErrors,
+  ...validatorErrors
 }
 
 export type ErrorCode = keyof typeof table

@@ -9,29 +9,34 @@ export interface FeedSender {
   close(): void
 }
 
-export function createFeedSender(openStream: () => Promise<Stream>, onEnd: () => void): FeedSender {
-  return new StreamFeedSender(openStream, onEnd)
+/**
+ * `openStream` is given what to call when the stream ends. A feed can end while the connection lives (a slow peer, a
+ * busy machine): it begins again after a while, empty, and `onReopened` pushes what the peer needs first.
+ */
+export function createFeedSender(
+  openStream: (onEnd: () => void) => Promise<Stream>,
+  onReopened: () => void
+): FeedSender {
+  return new StreamFeedSender(openStream, onReopened)
 }
 
-const reopenAfterMs = 1000
-
 class StreamFeedSender implements FeedSender {
-  readonly #openStream: () => Promise<Stream>
-  readonly #onEnd: () => void
+  readonly #openStream: (onEnd: () => void) => Promise<Stream>
+  readonly #onReopened: () => void
   #stream: Stream | undefined
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #isSending = false
   #isClosed = false
-  #opensAgainAtMs = 0
+  #pause: NodeJS.Timeout | undefined
 
-  constructor(openStream: () => Promise<Stream>, onEnd: () => void) {
+  constructor(openStream: (onEnd: () => void) => Promise<Stream>, onReopened: () => void) {
     this.#openStream = openStream
-    this.#onEnd = onEnd
+    this.#onReopened = onReopened
   }
 
   push(frame: Uint8Array): void {
-    if (this.#isClosed || performance.now() < this.#opensAgainAtMs) return
+    if (this.#isClosed || this.#pause !== undefined) return
     this.#queue.push(frame)
     this.#queuedBytes += frame.length
     while (this.#queuedBytes > networkLimits.feedQueueBytesMax) this.#queuedBytes -= this.#queue.shift()!.length
@@ -41,28 +46,44 @@ class StreamFeedSender implements FeedSender {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    clearTimeout(this.#pause)
     this.#queue = []
     this.#stream?.close().catch(() => this.#stream?.abort(new Error('feed closed')))
   }
 
   async #send(): Promise<void> {
     this.#isSending = true
+    let stream = this.#stream
     try {
-      this.#stream ??= await this.#openStream()
+      if (stream === undefined) {
+        const opened: { stream?: Stream } = {}
+        stream = await this.#openStream(() => this.#ended(opened.stream))
+        opened.stream = stream
+        if (this.#isClosed) throw new Error('feed closed')
+        this.#stream = stream
+      }
       for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
         this.#queuedBytes -= frame.length
-        await writeFrame(this.#stream, frame)
+        await writeFrame(stream, frame)
       }
     } catch {
-      // The stream may end while the connection lives on: the next push opens another, not at once.
-      this.#stream?.abort(new Error('feed failed'))
-      this.#stream = undefined
-      this.#opensAgainAtMs = performance.now() + reopenAfterMs
-      this.#queue = []
-      this.#queuedBytes = 0
-      this.#onEnd()
+      stream?.abort(new Error('feed failed'))
+      this.#ended(stream)
     } finally {
       this.#isSending = false
     }
+  }
+
+  /** `stream` is the one that ended: what an older one says late must not end the present one. */
+  #ended(stream: Stream | undefined): void {
+    if (this.#isClosed || this.#pause !== undefined || this.#stream !== stream) return
+    this.#stream = undefined
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined
+      if (!this.#isClosed) this.#onReopened()
+    }, networkLimits.reopenFeedMs)
+    this.#pause.unref()
   }
 }

@@ -1,12 +1,18 @@
 import type { Stream } from '@libp2p/interface'
 import { BlyanError } from '../errors/index.ts'
 
+/** Below this one copy is cheaper than a second envelope of the muxer and of Noise, and the window update it draws. */
+const joinedBytesMax = 64 * 1024
+
 /** Frames on a stream: a 4-byte big-endian length, then that many bytes. */
 export async function writeFrame(stream: Stream, frame: Uint8Array): Promise<void> {
-  const prefix = new Uint8Array(4)
-  new DataView(prefix.buffer).setUint32(0, frame.length)
-  stream.send(prefix)
-  if (!stream.send(frame)) await stream.onDrain()
+  const isJoined = frame.length <= joinedBytesMax
+  const head = new Uint8Array(isJoined ? 4 + frame.length : 4)
+  new DataView(head.buffer).setUint32(0, frame.length)
+  if (isJoined) head.set(frame, 4)
+  let isTaken = stream.send(head)
+  if (!isJoined) isTaken = stream.send(frame)
+  if (!isTaken) await stream.onDrain()
 }
 
 /**

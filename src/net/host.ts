@@ -29,9 +29,23 @@ export async function createHost(input: HostInput, isBanned: (peerId: string) =>
     addresses: { listen: [...input.listen], announce: [...input.announce] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionManager: { maxConnections: input.peersMax + 16, reconnectRetries: 0, inboundConnectionThreshold: 50 },
-    connectionMonitor: { pingInterval: 30_000 },
+    streamMuxers: [
+      yamux({
+        // Its answer sizes the windows; who is alive is for KeepAlive to see, which costs a quiet link nothing.
+        keepAliveInterval: networkLimits.roundTripEveryMs,
+        maxInboundStreams: networkLimits.inboundStreamsPerConnectionMax,
+        streamOptions: {
+          maxStreamWindowSize: networkLimits.streamWindowBytesMax,
+          maxReadBufferLength: 2 * networkLimits.streamWindowBytesMax
+        }
+      })
+    ],
+    connectionManager: {
+      maxConnections: input.peersMax + networkLimits.connectionsReserve,
+      reconnectRetries: 0,
+      inboundConnectionThreshold: 50
+    },
+    connectionMonitor: { enabled: false },
     connectionGater: {
       denyInboundEncryptedConnection: peerId => isBanned(peerId.toString()),
       denyDialPeer: peerId => isBanned(peerId.toString()),
@@ -49,6 +63,8 @@ export async function createHost(input: HostInput, isBanned: (peerId: string) =>
         doPX: false,
         allowPublishToZeroTopicPeers: true,
         msgIdFn: message => sha256(message.data),
+        // Many nodes of one machine or one home are no fault; what is, PenaltyBook counts.
+        scoreParams: { IPColocationFactorWeight: 0 },
         maxInboundDataLength: 4 * networkLimits.gossipBytesMax
       })
     }

@@ -35,6 +35,15 @@ export type NetworkInput = {
   readonly logger: NetworkLogger
 }
 
+/**
+ * Takes a frame of a feed. Returns a promise when it has no room for more of this peer: nothing is read from it until
+ * the promise is done. It must not reject.
+ */
+export type FeedHandler = (peerId: string, frame: Uint8Array) => Promise<void> | undefined | void
+
+/** 'reject' costs who brought it: only for what every honest node finds wrong. */
+export type GossipHandler = (from: string, bytes: Uint8Array) => Promise<'accept' | 'ignore' | 'reject'>
+
 export interface Network {
   readonly peerId: string
   /** The host itself, for Helia. Only between `start` and `stop`. */
@@ -48,9 +57,12 @@ export interface Network {
   serve(protocol: string, handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array>): void
   /** Throws PEER_REQUEST_FAILED. */
   request(peerId: string, protocol: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array>
-  onFeed(handler: (peerId: string, frame: Uint8Array) => void): void
-  feed(peerId: string, onEnd: () => void): FeedSender
-  subscribe(topic: string, handler: (from: string, bytes: Uint8Array) => Promise<'accept' | 'ignore' | 'reject'>): void
+  onFeed(handler: FeedHandler): void
+  /** It begins again by itself while the peer is there; `onReopened` pushes what the peer needs first then. */
+  feed(peerId: string, onReopened: () => void): FeedSender
+  /** These peers are let in and dialled however many others there are. */
+  keepRoomFor(peerIds: readonly string[]): void
+  subscribe(topic: string, handler: GossipHandler): void
   publish(topic: string, bytes: Uint8Array): Promise<void>
   penalise(peerId: string, points: number, reason: string): void
   /** Adds an address to keep connected to. */

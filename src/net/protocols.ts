@@ -4,7 +4,9 @@ export const protocolIds = {
   feed: '/blyan/feed/1',
   vertices: '/blyan/vertices/1',
   commits: '/blyan/commits/1',
-  relay: '/blyan/relay/1'
+  relay: '/blyan/relay/1',
+  witness: '/blyan/witness/1',
+  snapshot: '/blyan/snapshot/1'
 } as const
 
 export const networkLimits = Object.freeze({
@@ -15,13 +17,37 @@ export const networkLimits = Object.freeze({
   feedQueueBytesMax: 32 * 1024 * 1024,
   gossipBytesMax: 256 * 1024,
   inboundStreamsPerPeerMax: 32,
+  /** Of all protocols together, also those that are still being named. */
+  inboundStreamsPerConnectionMax: 256,
+  /** What a peer may have on its way to us on one stream; more is not read until we have taken it. */
+  streamWindowBytesMax: 4 * 1024 * 1024,
   helloTimeoutMs: 5000,
   admissionWaitMs: 5000,
   answerTimeoutMs: 30_000,
+  reopenFeedMs: 500,
   banMs: 10 * 60 * 1000,
+  bansMax: 16_384,
   /** At this many penalty points a peer is cut off for `banMs`; one point is forgiven every 10 s. */
   penaltyPointsMax: 100,
   knownPeersMax: 256,
   redialMsMin: 500,
-  redialMsMax: 30_000
+  redialMsMax: 30_000,
+  /** Who has said nothing for this long is pinged, and given up when it does not answer. */
+  keepAliveSilentMs: 70_000,
+  keepAliveRoundMs: 5000,
+  pingTimeoutMs: 10_000,
+  roundTripEveryMs: 10 * 60 * 1000,
+  /** Connections beyond the peers: validators that always have room, and those that have not said hello yet. */
+  connectionsReserve: 256 + 16
+})
+
+/** What one peer may ask of us. Over it a peer waits, it is not refused: honest peers that catch up come close. */
+export const peerAllowances = Object.freeze({
+  requests: { perSecond: 200, burst: 400 },
+  answerBytes: { perSecond: 32 * 1024 * 1024, burst: 64 * 1024 * 1024 },
+  feedFrames: { perSecond: 2000, burst: 4000 },
+  feedBytes: { perSecond: 32 * 1024 * 1024, burst: 64 * 1024 * 1024 },
+  /** Over these two it is penalised: nobody honest comes close. */
+  gossip: { perSecond: 500, burst: 2000 },
+  hellos: { perSecond: 1, burst: 20 }
 })

@@ -2,6 +2,21 @@
  * What a running node can do. The HTTP routes and, through them, the command line stand on this and nothing else.
  * Values are plain JSON: CIDs and keys as text, amounts as decimal strings, times RFC 3339 in UTC.
  */
+import type { BlyanError } from '../errors/index.ts'
+import type {
+  DivergenceStatus,
+  MemberStatus,
+  OriginRisk,
+  QuorumMode,
+  RecoveryStatus,
+  SyncStatus,
+  TransitionLine
+} from './status-types.ts'
+import type { OffenceView, ValidatorChange, ValidatorsView } from './validator-types.ts'
+
+export type * from './status-types.ts'
+export type * from './validator-types.ts'
+
 export type NodeState = 'starting' | 'locked' | 'syncing' | 'ready' | 'degraded' | 'stopping'
 export type ChainId = 'A' | 'B' | 'C' | 'D'
 export type Role = 'validator' | 'learner' | 'miner' | 'gifted' | 'gateway'
@@ -14,6 +29,10 @@ export type NodeStatus = {
   readonly nodeId: string
   readonly roles: readonly Role[]
   readonly state: NodeState
+  /** Whether the node does its work: takes events in and has them ordered. What `/readyz` answers. */
+  readonly ready: boolean
+  /** Why it is not ready, or what it lacks while it goes on degraded. */
+  readonly reasons: readonly string[]
   readonly quorum: {
     readonly validators: number
     readonly connected: number
@@ -25,16 +44,19 @@ export type NodeStatus = {
     readonly commits: number
     /** One honest sentence on what this quorum survives. */
     readonly promise: string
-    readonly members: readonly {
-      readonly id: string
-      readonly name: string
-      readonly origin: string
-      readonly region: string
-      readonly connected: boolean
-      readonly lastRound: number
-    }[]
+    readonly mode: QuorumMode
+    /** Weight that orders events; less than `needed` where the network goes on without a full quorum. */
+    readonly orderingNeeded: number
+    /** Weight of the validators that are there. */
+    readonly connectedWeight: number
+    /** Names of validators that are not there. */
+    readonly missing: readonly string[]
+    readonly members: readonly MemberStatus[]
+    /** What is lost with each origin and each region. */
+    readonly origins: readonly OriginRisk[]
   }
-  readonly events: { readonly pending: number; readonly final: number }
+  /** `degraded`: ordered and executed, and not final yet. */
+  readonly events: { readonly pending: number; readonly final: number; readonly degraded: number }
   readonly checkpoint: {
     readonly sequence: number
     readonly digest: string | null
@@ -51,10 +73,15 @@ export type NodeStatus = {
   readonly stake: string
   readonly disk: { readonly usedBytes: number; readonly freeBytes: number }
   readonly device: { readonly provider: string; readonly name: string }
-  /** How far behind and how fast, while `state` is syncing. */
-  readonly sync: { readonly commit: number; readonly targetCommit: number; readonly commitsPerSecond: number } | null
+  /** Null when nothing is being caught up. */
+  readonly sync: SyncStatus | null
   readonly genesisPact: { readonly asked: number; readonly agree: number; readonly alarm: boolean }
   readonly alarms: readonly string[]
+  readonly divergence: DivergenceStatus | null
+  /** Null when it is known what this validator key signed last. */
+  readonly recovery: RecoveryStatus | null
+  /** What has changed lately, oldest first. */
+  readonly transitions: readonly TransitionLine[]
   readonly account: string
   readonly addresses: readonly string[]
   readonly dataFolder: string
@@ -72,6 +99,8 @@ export type PeerView = {
   readonly round: number | null
   readonly latencyMs: number | null
   readonly score: number
+  /** Of a validator: what `quorum.members` in the status says of it. */
+  readonly member: MemberStatus | null
 }
 
 export type Finality = 'final' | 'degraded' | 'pending'
@@ -89,6 +118,8 @@ export type SubmittedEvent = {
   readonly sequence: number | null
   /** CID of the block this event became, if its type makes one. */
   readonly block: string | null
+  /** While it is degraded: validators whose confirmation it lacks, as far as is known. */
+  readonly missing: readonly string[]
   readonly elapsedMs: number
 }
 
@@ -123,6 +154,7 @@ export type EventLine = {
   readonly eventId: string
   readonly type: string
   readonly author: string
+  readonly finality: Finality
 }
 
 export type BlockView = {
@@ -146,7 +178,23 @@ export type ChainVerification = {
   readonly blocks: number
   readonly events: number
   readonly stateRoot: string
+  /** The certified checkpoint that was trusted to begin with; null when it was genesis. */
+  readonly since: { readonly sequence: number; readonly commit: number } | null
   readonly elapsedMs: number
+}
+
+/** A snapshot on this machine. */
+export type SnapshotView = {
+  readonly id: string
+  readonly sequence: number
+  readonly commit: number
+  readonly epoch: number
+  readonly stateRoot: string
+  readonly time: string
+  readonly chunks: number
+  readonly entries: number
+  readonly sizeBytes: number
+  readonly folder: string
 }
 
 export type TensorView = {
@@ -222,13 +270,20 @@ export type StreamMessage =
 export interface BlyanNode {
   status(): Promise<NodeStatus>
   peers(): PeerView[]
-  /** Why the node is not ready; empty when it is. */
+  /** Why the node is not ready; empty when it is. A node that goes on degraded, as genesis allows, is ready. */
   notReadyReasons(): string[]
+  /** What it lacks while it is ready: who has to confirm what is degraded. */
+  degradedReasons(): string[]
   /** Prometheus text format. */
   metrics(): Promise<string>
 
-  /** Throws EVENT_* codes when the event is refused, NOT_FINAL_IN_TIME when it is only pending after `timeoutMs`. */
+  /**
+   * Throws EVENT_* codes when the event is refused, NOT_FINAL_IN_TIME when it is only pending after `timeoutMs`. Answers
+   * with `degraded` soon after execution where a full quorum is missing.
+   */
   submitEvent(request: SubmitRequest, wait: Wait): Promise<SubmittedEvent>
+  /** Many that are signed already, verified together: an answer or a refusal for each, in their order. */
+  submitSignedEvents(signedEvents: readonly Uint8Array[], wait: Wait): Promise<readonly (SubmittedEvent | BlyanError)[]>
   /** Throws EVENT_UNKNOWN. */
   showEvent(eventId: string): Promise<EventView>
   listEvents(page: Page): AsyncIterable<EventLine>
@@ -237,8 +292,18 @@ export interface BlyanNode {
   /** JSON of an event payload to its canonical bytes, by the handler of its type. Throws EVENT_TYPE_UNKNOWN, EVENT_PAYLOAD_INVALID. */
   encodePayload(type: string, json: unknown): Uint8Array
 
+  validators(): ValidatorsView
+  /** Asks for a change of the validator set with this node's validator key. Throws VALIDATOR_*, and as submitEvent does. */
+  changeValidators(change: ValidatorChange, wait: Wait): Promise<SubmittedEvent>
+  /** Validators that were proven to have signed twice. */
+  listOffences(limit: number): AsyncIterable<OffenceView>
+
   chainBlocks(chain: ChainId, page: Page): AsyncIterable<BlockView>
   verifyChains(): Promise<ChainVerification>
+  /** A snapshot of the newest certified checkpoint, made now unless there is one. Throws SNAPSHOT_NOT_YET. */
+  createSnapshot(): Promise<SnapshotView>
+  /** Oldest first. */
+  listSnapshots(): Promise<SnapshotView[]>
   checkpoint(sequence?: number): Promise<CheckpointView>
 
   putTensor(input: { format: TensorFormat; name: string; bytes: AsyncIterable<Uint8Array> }): Promise<TensorPut>
@@ -268,7 +333,7 @@ export interface BlyanNode {
     signal?: AbortSignal
   }): AsyncIterable<Uint8Array>
 
-  /** Status every `statusEveryMs` and each final event as it happens. Ends when `signal` aborts; slow readers lose statuses, never events. */
+  /** Status every `statusEveryMs` and each event once it is ordered; once more when one that was degraded is final. Ends when `signal` aborts; slow readers lose statuses, never events. */
   stream(options: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage>
   setLogLevel(component: string, level: string): void
   /** Drains and stops everything; resolves when all is on disk. */

@@ -83,7 +83,26 @@ export const configSchema = z.strictObject({
       .int()
       .min(0)
       .default(256 * MiB)
-      .meta({ description: 'below this much free disk the node takes in nothing new' })
+      .meta({ description: 'below this much free disk the node takes in nothing new' }),
+    history: z
+      .enum(['archive', 'pruned'])
+      .default('archive')
+      .meta({ description: 'archive keeps everything; pruned gives the space of old history back' }),
+    keepCommits: z
+      .int()
+      .min(1000)
+      .default(10_000)
+      .meta({ description: 'with history = "pruned": commits that stay, counted from the last' }),
+    snapshotEveryCommits: z
+      .int()
+      .min(50)
+      .default(2000)
+      .meta({ description: 'a snapshot of the state is made every so many commits; the newest two are kept' }),
+    stateSyncCommits: z
+      .int()
+      .min(100)
+      .default(5000)
+      .meta({ description: 'further behind than this, the node fetches a snapshot instead of all commits' })
   }),
   experts: z.strictObject({
     enabled: z.boolean().default(true).meta({ description: 'whether this node computes with the model' }),

@@ -23,6 +23,8 @@ export async function createGenesis(input: {
   readonly createdAt: string
   readonly modelSeed: string
   readonly validators: readonly GenesisValidator[]
+  /** What differs from the usual limits. */
+  readonly consensus?: Partial<GenesisFile['consensus']>
 }): Promise<GenesisFile> {
   const architecture = genesisArchitecture(input.modelSeed)
   const described = new Map(describeModel(architecture).map(part => [part.name, part]))
@@ -51,7 +53,8 @@ export async function createGenesis(input: {
       eventsPerVertexMax: 1024,
       bodyBytesMax: 1024 * 1024,
       checkpointCommitsMax: 64,
-      checkpointIntervalMs: 500
+      checkpointIntervalMs: 500,
+      ...input.consensus
     },
     model: { architecture: JSON.parse(JSON.stringify(architecture)), parts }
   }

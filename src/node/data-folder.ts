@@ -17,6 +17,7 @@ export type DataFolderPaths = {
   readonly databaseFolder: string
   readonly blocksFolder: string
   readonly tensorsFolder: string
+  readonly snapshotsFolder: string
   readonly logsFolder: string
   readonly versionFile: string
   readonly lockFile: string
@@ -45,8 +46,11 @@ export interface DataFolder {
   release(): Promise<void>
 }
 
-/** Version of the layout and of what the stores hold. Raise it with a migration, never silently. */
-export const dataFormatVersion = 1
+/**
+ * Version of the layout and of what the stores hold. Raise it with a migration, never silently.
+ * 2: every record of db/ has a checksum (src/storage/migrate-records.ts).
+ */
+export const dataFormatVersion = 2
 export const defaultNetwork = 'devnet'
 const folderMode = 0o700
 const secretMode = 0o600
@@ -63,6 +67,7 @@ export function dataFolderPaths(path: string): DataFolderPaths {
     databaseFolder: join(root, 'db'),
     blocksFolder: join(root, 'blocks'),
     tensorsFolder: join(root, 'tensors'),
+    snapshotsFolder: join(root, 'snapshots'),
     logsFolder: join(root, 'logs'),
     versionFile: join(root, 'version'),
     lockFile: join(root, 'lock'),
@@ -116,9 +121,17 @@ export async function prepareDataFolder(path: string): Promise<DataFolderPaths> 
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const paths = await prepareDataFolder(path)
   const lock = await acquireFolderLock(paths.lockFile)
-  // What a crashed daemon announced.
-  await removeFile(paths.apiFile)
-  return new LockedDataFolder(paths, lock)
+  try {
+    // Before a store is migrated: from here on an older version must not open it.
+    if ((await readSmallFile(paths.versionFile))?.trim() !== String(dataFormatVersion))
+      await writeFileDurably(paths.versionFile, `${dataFormatVersion}\n`, { mode: 0o644 })
+    // What a crashed daemon announced.
+    await removeFile(paths.apiFile)
+    return new LockedDataFolder(paths, lock)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
 }
 
 /** The address a daemon announced, while that very process lives; null otherwise. */

@@ -1,21 +1,23 @@
 import { Buffer } from 'node:buffer'
-import { bytesToHex, digestOfCid, hexToBytes, parseCid, publicKeyToText, type SigningKey } from '../codec/index.ts'
+import { hexToBytes, publicKeyToText, type SigningKey } from '../codec/index.ts'
 import type { Quorum } from '../consensus/index.ts'
 import {
   type Chains,
   decodeEvent,
   type ExecutedEvent,
-  eventId,
-  eventLimits,
   type Genesis,
   type HandlerRegistry,
   type SignedEvent,
-  signEvent,
-  verifyEvent
+  signEvent
 } from '../dag/index.ts'
-import { BlyanError, type ErrorCode, errorTable } from '../errors/index.ts'
+import { BlyanError, isBlyanError } from '../errors/index.ts'
 import type { Network } from '../net/index.ts'
-import type { SubmitRequest, SubmittedEvent, Wait } from './blyan-node.ts'
+import type { Finality, SubmitRequest, SubmittedEvent, Wait } from './blyan-node.ts'
+import { DegradedEvents } from './degraded-events.ts'
+import { idText, refusalError, submitted } from './event-answer.ts'
+import { EventIntake, orRefusal } from './event-intake.ts'
+import { committeeOf, finalityOf } from './finality.ts'
+import { withTimeout } from './with-timeout.ts'
 
 export type EventServiceNeeds = {
   readonly genesis: Genesis
@@ -23,8 +25,6 @@ export type EventServiceNeeds = {
   readonly chains: Chains
   readonly quorum: Quorum
   readonly network: Network
-  /** Index among the validators; undefined for a node that only follows. */
-  readonly validator: number | undefined
   readonly account: SigningKey
   readonly region: string
   readonly origin: string
@@ -32,8 +32,12 @@ export type EventServiceNeeds = {
 
 /** Takes events in, brings them before the quorum, and tells their submitters when they are final. */
 export interface EventService {
-  /** Throws EVENT_* codes, MEMPOOL_FULL, NOT_FINAL_IN_TIME. */
+  /** Throws EVENT_* codes, MEMPOOL_FULL, NOT_FINAL_IN_TIME. Answers `degraded` where a full quorum does not confirm soon. */
   submit(request: SubmitRequest, wait: Wait): Promise<SubmittedEvent>
+  /** The same for many that are signed already: an answer or a refusal for each, in their order. */
+  submitSigned(batch: readonly Uint8Array[], wait: Wait): Promise<(SubmittedEvent | BlyanError)[]>
+  /** The logical clock that the next event of an author has to have. */
+  nextClock(author: Uint8Array): number
   /** Submitted here and not final yet. */
   pending(digest: string): SignedEvent | undefined
   readonly pendingCount: number
@@ -52,10 +56,17 @@ type Pending = {
   readonly startedAtMs: number
   lastSentAtMs: number
   attempts: number
-  readonly waiters: ((outcome: ExecutedEvent | 'replayed') => void)[]
+  readonly waiters: ((outcome: Outcome) => void)[]
 }
 
+type Outcome = { readonly executed: ExecutedEvent; readonly finality: Finality } | 'replayed'
+
 const pendingMax = 20_000
+const degradedMax = 20_000
+/** How long a submitter waits for the last signatures: less where it is known that somebody who would sign is away. */
+const graceMs = 2000
+const graceWithoutMembersMs = 200
+const graceAskEveryMs = 100
 const relayedMax = 4096
 const relayedBytesMax = 32 * 1024 * 1024
 const resendMs = 3000
@@ -64,19 +75,26 @@ const clockAheadMax = 64
 
 class NodeEventService implements EventService {
   readonly #needs: EventServiceNeeds
+  readonly #intake: EventIntake
   readonly #topic: string
   readonly #pending = new Map<string, Pending>()
   /** Highest clock of an author among what is pending here. */
   readonly #clocks = new Map<string, { clock: number; count: number }>()
+  /** Executed, and waiting for the signatures of a full quorum. */
+  readonly #degraded = new DegradedEvents<Pending>(degradedMax)
+  #grace = { askedAtMs: Number.NEGATIVE_INFINITY, lengthMs: graceMs }
   readonly #relayed = new Map<string, { event: SignedEvent; dueAtMs: number }>()
   #relayedBytes = 0
   #finalityListener: (elapsedMs: number) => void = () => {}
   #timer: NodeJS.Timeout | undefined
+  #wasValidator = true
 
   constructor(needs: EventServiceNeeds) {
     this.#needs = needs
+    this.#intake = new EventIntake(needs)
     this.#topic = `/blyan/${needs.genesis.digestHex.slice(0, 16)}/events/1`
-    needs.chains.onFinal(executed => this.#final(executed))
+    needs.chains.onFinal((executed, commitIndex) => this.#executed(executed, commitIndex))
+    needs.chains.onCertified(commitIndex => this.#certified(commitIndex))
     needs.chains.onReplayed(digest => this.#replayed(digest))
     needs.network.subscribe(this.#topic, (_, bytes) => this.#gossiped(bytes))
   }
@@ -117,31 +135,61 @@ class NodeEventService implements EventService {
 
   async submit(request: SubmitRequest, wait: Wait): Promise<SubmittedEvent> {
     const startedAtMs = performance.now()
-    let event: SignedEvent
-    if ('signedEvent' in request) {
-      event = await this.#checkSigned(request.signedEvent)
-      const known = await this.#knownAsFinal(event)
-      if (known !== undefined) return known
-    } else {
-      event = this.#sign(request)
+    if (!('signedEvent' in request)) {
+      // No await between choosing a clock and taking the event: two callers must not get the same one.
+      const [entry] = this.#take([this.#sign(request)], startedAtMs)
+      if (entry instanceof BlyanError) throw entry
+      return this.#answer(entry!, wait)
     }
-    // No await between choosing a clock and taking the event: two callers must not get the same one.
-    const final = this.#take(event, startedAtMs)
-    if (!wait.wait) return submitted(event, null, null, startedAtMs)
-    const executed = await withTimeout(final, wait.timeoutMs, wait.signal)
-    if (executed === undefined)
+    const [answer] = await this.submitSigned([request.signedEvent], wait)
+    if (answer instanceof BlyanError) throw answer
+    return answer!
+  }
+
+  async submitSigned(batch: readonly Uint8Array[], wait: Wait): Promise<(SubmittedEvent | BlyanError)[]> {
+    const startedAtMs = performance.now()
+    const checked = await this.#intake.check(batch)
+    const known: (SubmittedEvent | undefined)[] = []
+    for (const [place, event] of checked.entries())
+      if (!(event instanceof BlyanError) && this.#mayBeFinal(event)) known[place] = await this.#knownAsFinal(event)
+    const entries = this.#take(
+      checked.filter((event, place) => !(event instanceof BlyanError) && known[place] === undefined) as SignedEvent[],
+      startedAtMs
+    ).values()
+    const answers = checked.map((event, place) => {
+      if (event instanceof BlyanError) return event
+      return known[place] ?? entries.next().value!
+    })
+    return Promise.all(
+      answers.map(answer => ('waiters' in answer ? this.#answer(answer, wait).catch(refusalOnly) : answer))
+    )
+  }
+
+  async #answer(entry: Pending, wait: Wait): Promise<SubmittedEvent> {
+    const { event, startedAtMs, waiters } = entry
+    if (!wait.wait) return submitted(event, undefined, 'pending', startedAtMs)
+    const told = withTimeout(new Promise<Outcome>(resolve => waiters.push(resolve)), wait)
+    const outcome = (await told) ?? this.#degradedOutcome(event.digest)
+    if (outcome === undefined)
       throw new BlyanError('NOT_FINAL_IN_TIME', { eventId: idText(event), timeoutMs: wait.timeoutMs })
-    if (executed === 'replayed') {
+    if (outcome === 'replayed') {
       const { author, logicalClock } = event.envelope
       throw new BlyanError('EVENT_CLOCK_REPLAYED', { logicalClock, expected: this.#nextClock(author) })
     }
+    const { executed, finality } = outcome
     if (executed.refusal !== '') throw refusalError(executed)
-    return submitted(event, executed.sequence, executed.block, startedAtMs)
+    return submitted(event, executed, finality, startedAtMs, finality === 'degraded' ? this.#missing() : [])
+  }
+
+  /** A short wait can end between execution and the last signature: that is an answer too. */
+  #degradedOutcome(digest: string): Outcome | undefined {
+    const found = this.#degraded.get(digest)
+    return found === undefined ? undefined : { executed: found.executed, finality: 'degraded' }
   }
 
   #sign(request: Exclude<SubmitRequest, { signedEvent: Uint8Array }>): SignedEvent {
     const { account, genesis, region, origin } = this.#needs
-    this.#checkPayload(request.type, request.payload)
+    this.#intake.checkPayload(request.type, request.payload)
     const logicalClock = request.logicalClock ?? this.#nextClock(account.publicKey)
     this.#checkClock(account.publicKey, logicalClock)
     const envelope = {
@@ -157,34 +205,21 @@ class NodeEventService implements EventService {
     return signEvent(envelope, account, genesis.digest)
   }
 
-  async #checkSigned(bytes: Uint8Array): Promise<SignedEvent> {
-    const event = decodeEvent(bytes)
-    this.#checkPayload(event.envelope.type, event.envelope.payload)
-    if (!(await verifyEvent(event, this.#needs.genesis.digest)))
-      throw new BlyanError('EVENT_SIGNATURE_WRONG', { genesis: this.#needs.genesis.cid })
-    return event
+  /** A clock that its author's chain clock has not reached cannot be final yet: no look at the disk. */
+  #mayBeFinal({ envelope }: SignedEvent): boolean {
+    return envelope.logicalClock <= this.#needs.chains.clockOf(envelope.author)
   }
 
-  /** A clock that its author's chain clock has not reached cannot be final yet: no look at the disk. */
   async #knownAsFinal(event: SignedEvent): Promise<SubmittedEvent | undefined> {
     const startedAtMs = performance.now()
-    const { author, logicalClock } = event.envelope
-    if (logicalClock <= this.#needs.chains.clockOf(author)) {
-      const found = await this.#needs.chains.event(event.digest)
-      if (found !== undefined) return submitted(event, found.record.sequence, found.record.block, startedAtMs)
-    }
-    if (!this.#pending.has(event.digest)) this.#checkClock(author, logicalClock)
-    return undefined
+    const found = await this.#needs.chains.event(event.digest)
+    if (found === undefined) return undefined
+    const finality = finalityOf(this.#needs, found.record.commitIndex)
+    return submitted(event, found.record, finality, startedAtMs, finality === 'degraded' ? this.#missing() : [])
   }
 
-  #checkPayload(type: string, payload: Uint8Array): void {
-    const handler = this.#needs.handlers.get(type)
-    if (payload.length > eventLimits.payloadBytesMax)
-      throw new BlyanError('EVENT_PAYLOAD_TOO_LARGE', {
-        sizeBytes: payload.length,
-        limitBytes: eventLimits.payloadBytesMax
-      })
-    handler.describePayload(payload)
+  nextClock(author: Uint8Array): number {
+    return this.#nextClock(author)
   }
 
   #nextClock(author: Uint8Array): number {
@@ -197,30 +232,49 @@ class NodeEventService implements EventService {
     if (logicalClock > expected) throw new BlyanError('EVENT_CLOCK_GAP', { logicalClock, expected })
   }
 
-  #take(event: SignedEvent, startedAtMs: number): Promise<ExecutedEvent | 'replayed'> {
-    let entry = this.#pending.get(event.digest)
-    if (entry === undefined) {
-      if (this.#pending.size >= pendingMax) throw new BlyanError('MEMPOOL_FULL')
-      entry = { event, startedAtMs, lastSentAtMs: startedAtMs, attempts: 0, waiters: [] }
-      // Before it is offered: with one validator it can be final before the call returns.
-      this.#pending.set(event.digest, entry)
-      if (!this.#offer(entry)) {
-        this.#pending.delete(event.digest)
-        throw new BlyanError('MEMPOOL_FULL')
-      }
-      this.#countClock(event, 1)
-    }
-    const { waiters } = entry
-    return new Promise(resolve => waiters.push(resolve))
+  /** Takes events in their order, so that each author's clocks may follow each other, and offers them together. */
+  #take(events: readonly SignedEvent[], startedAtMs: number): (Pending | BlyanError)[] {
+    const fresh: Pending[] = []
+    const taken = events.map(event => orRefusal(() => this.#takeOne(event, startedAtMs, fresh)))
+    const dropped = this.#offer(fresh)
+    return taken.map(entry =>
+      dropped.length > 0 && dropped.includes(entry as Pending) ? new BlyanError('MEMPOOL_FULL') : entry
+    )
   }
 
-  #offer(entry: Pending): boolean {
-    if (this.#needs.validator !== undefined)
-      return this.#needs.quorum.submit([{ id: entry.event.digest, bytes: entry.event.bytes }])
-    // The first byte makes a second try another message; gossip drops what it has seen.
+  #takeOne(event: SignedEvent, startedAtMs: number, fresh: Pending[]): Pending {
+    const known = this.#pending.get(event.digest)
+    if (known !== undefined) return known
+    this.#checkClock(event.envelope.author, event.envelope.logicalClock)
+    if (this.#pending.size >= pendingMax) throw new BlyanError('MEMPOOL_FULL')
+    const entry: Pending = { event, startedAtMs, lastSentAtMs: startedAtMs, attempts: 0, waiters: [] }
+    // Before it is offered: with one validator it can be final before the call returns.
+    this.#pending.set(event.digest, entry)
+    this.#countClock(event, 1)
+    fresh.push(entry)
+    return entry
+  }
+
+  /** What finds no room is forgotten, and comes back. */
+  #offer(entries: readonly Pending[]): Pending[] {
+    const { quorum } = this.#needs
+    if (quorum.self === undefined) {
+      for (const entry of entries) this.#publish(entry)
+      return []
+    }
+    if (quorum.submit(entries.map(({ event }) => ({ id: event.digest, bytes: event.bytes })))) return []
+    const dropped = entries.filter(({ event }) => this.#pending.has(event.digest) && !quorum.hasPending(event.digest))
+    for (const { event } of dropped) {
+      this.#pending.delete(event.digest)
+      this.#countClock(event, -1)
+    }
+    return dropped
+  }
+
+  /** The first byte makes a second try another message; gossip drops what it has seen. */
+  #publish(entry: Pending): void {
     const message = Buffer.concat([Uint8Array.of(entry.attempts++ % 256), entry.event.bytes])
     this.#needs.network.publish(this.#topic, message).catch(() => {})
-    return true
   }
 
   #countClock(event: SignedEvent, change: 1 | -1): void {
@@ -232,14 +286,43 @@ class NodeEventService implements EventService {
     else this.#clocks.set(author, entry)
   }
 
-  #final(executed: ExecutedEvent): void {
+  #executed(executed: ExecutedEvent, commitIndex: number): void {
     this.#forgetRelayed(executed.event.digest)
     const entry = this.#pending.get(executed.event.digest)
     if (entry === undefined) return
     this.#pending.delete(executed.event.digest)
     this.#countClock(entry.event, -1)
+    if (finalityOf(this.#needs, commitIndex) === 'final') {
+      this.#final(entry, executed)
+      return
+    }
+    const dropped = this.#degraded.add({ entry, executed, commitIndex, dueAtMs: this.#graceEndsAtMs() })
+    if (dropped !== undefined) tell(dropped.entry, { executed: dropped.executed, finality: 'degraded' })
+  }
+
+  /** Asked for every event of a commit, and the same for all of them. */
+  #graceEndsAtMs(): number {
+    const nowMs = performance.now()
+    if (nowMs - this.#grace.askedAtMs > graceAskEveryMs)
+      this.#grace = { askedAtMs: nowMs, lengthMs: this.#missing().length > 0 ? graceWithoutMembersMs : graceMs }
+    return nowMs + this.#grace.lengthMs
+  }
+
+  #certified(commitIndex: number): void {
+    for (const { entry, executed } of this.#degraded.takeCertified(commitIndex)) this.#final(entry, executed)
+  }
+
+  #final(entry: Pending, executed: ExecutedEvent): void {
     this.#finalityListener(performance.now() - entry.startedAtMs)
-    for (const waiter of entry.waiters) waiter(executed)
+    tell(entry, { executed, finality: 'final' })
+  }
+
+  /** Names of validators that are not connected: those whose signatures cannot come. */
+  #missing(): string[] {
+    const { members } = this.#needs.quorum.view()
+    return committeeOf(this.#needs)
+      .validators.filter((_, author) => members[author]?.connected === false)
+      .map(validator => validator.name)
   }
 
   /** Another event took its clock (submitted elsewhere, or by this node before it was killed): it will never be final. */
@@ -248,23 +331,17 @@ class NodeEventService implements EventService {
     if (entry === undefined) return
     this.#pending.delete(digest)
     this.#countClock(entry.event, -1)
-    for (const waiter of entry.waiters) waiter('replayed')
+    tell(entry, 'replayed')
   }
 
   /** An event of a node that is no validator. Each validator takes it in its turn, unless it has become final before. */
   async #gossiped(bytes: Uint8Array): Promise<'accept' | 'ignore' | 'reject'> {
-    let event: SignedEvent
-    try {
-      event = decodeEvent(bytes.subarray(1))
-      this.#checkPayload(event.envelope.type, event.envelope.payload)
-    } catch {
-      return 'reject'
-    }
-    if (!(await verifyEvent(event, this.#needs.genesis.digest))) return 'reject'
+    const [event] = await this.#intake.check([bytes.subarray(1)])
+    if (event === undefined || event instanceof BlyanError) return 'reject'
     const { author, logicalClock } = event.envelope
     const clock = this.#needs.chains.clockOf(author)
     if (logicalClock <= clock || logicalClock > clock + clockAheadMax) return 'ignore'
-    const { validator } = this.#needs
+    const validator = this.#needs.quorum.self
     if (
       validator === undefined ||
       this.#relayed.size >= relayedMax ||
@@ -272,7 +349,7 @@ class NodeEventService implements EventService {
       this.#relayed.has(event.digest)
     )
       return 'accept'
-    const count = this.#needs.genesis.committee.validators.length
+    const count = this.#needs.chains.epoch.committee.validators.length
     const turn = (hexToBytes(event.digest)![0]! + validator) % count
     this.#relayedBytes += event.bytes.length
     this.#relayed.set(event.digest, { event, dueAtMs: performance.now() + turn * relayTurnMs })
@@ -281,7 +358,7 @@ class NodeEventService implements EventService {
   }
 
   #forgetRelayed(digest: string): void {
-    const entry = this.#relayed.get(digest)
+    const entry = this.#relayed.size === 0 ? undefined : this.#relayed.get(digest)
     if (entry === undefined) return
     this.#relayed.delete(digest)
     this.#relayedBytes -= entry.event.bytes.length
@@ -295,59 +372,26 @@ class NodeEventService implements EventService {
       if (event.envelope.logicalClock > this.#needs.chains.clockOf(event.envelope.author))
         this.#needs.quorum.submit([{ id: digest, bytes: event.bytes }])
     }
-    if (this.#needs.validator !== undefined) return
+    for (const { entry, executed } of this.#degraded.takeDue(nowMs)) tell(entry, { executed, finality: 'degraded' })
+    const isValidator = this.#needs.quorum.self !== undefined
+    // What it had others bring in before is now its own to bring in.
+    if (isValidator && !this.#wasValidator) this.#offer([...this.#pending.values()])
+    this.#wasValidator = isValidator
+    if (isValidator) return
     for (const entry of this.#pending.values()) {
       if (nowMs - entry.lastSentAtMs < resendMs) continue
       entry.lastSentAtMs = nowMs
-      this.#offer(entry)
+      this.#publish(entry)
     }
   }
 }
 
-/** The 32 bytes (hex) of an event id. Throws CID_INVALID. */
-export function digestOfEventId(text: string): string {
-  return bytesToHex(digestOfCid(parseCid(text)))
+/** A refusal is an answer; anything else goes on. */
+function refusalOnly(error: unknown): BlyanError {
+  if (isBlyanError(error)) return error
+  throw error
 }
 
-function idText(event: SignedEvent): string {
-  return eventId(hexToBytes(event.digest)!).toString()
-}
-
-function submitted(
-  event: SignedEvent,
-  sequence: number | null,
-  block: string | null,
-  startedAtMs: number
-): SubmittedEvent {
-  const final = sequence !== null
-  return {
-    eventId: idText(event),
-    final,
-    finality: final ? 'final' : 'pending',
-    sequence,
-    block,
-    elapsedMs: performance.now() - startedAtMs
-  }
-}
-
-function refusalError(executed: ExecutedEvent): BlyanError {
-  const code = executed.refusal in errorTable ? (executed.refusal as ErrorCode) : 'INTERNAL'
-  return new BlyanError('EVENT_REFUSED', { eventId: idText(executed.event), sequence: executed.sequence, code })
-}
-
-async function withTimeout<T>(
-  promise: Promise<T>,
-  timeoutMs: number,
-  signal: AbortSignal | undefined
-): Promise<T | undefined> {
-  const timeout = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => timeout.resolve(undefined), timeoutMs)
-  const stop = (): void => timeout.resolve(undefined)
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([promise, timeout.promise])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
-  }
+function tell(entry: Pending, outcome: Outcome): void {
+  for (const waiter of entry.waiters.splice(0)) waiter(outcome)
 }

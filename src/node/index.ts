@@ -27,8 +27,17 @@ export type { InitialisedItem, InitialiseInput, InitialiseReport } from './initi
 export type { KeyInfo, KeyStore, UnlockedKeys } from './key-store.ts'
 export type { Logger, RootLogger } from './logging.ts'
 export { obtainNewPassword, obtainPassword, type PasswordSource, terminalPrompt } from './password.ts'
+export type { RestoreReport, SnapshotVerdict } from './snapshot-work.ts'
 export type { StartNodeInput } from './start-input.ts'
 export { nearestWord } from './suggestion.ts'
+export { syncText } from './sync-progress.ts'
+
+export {
+  isValidatorKeyName,
+  nextValidatorKeyName,
+  numberOfValidatorKey,
+  signerStateFileOf
+} from './validator-key-names.ts'
 
 /** Makes genesis files: loads the model's generator. */
 export const importCreateGenesis = () => import('./create-genesis.ts')
@@ -36,5 +45,7 @@ export const importConfig = () => import('./config.ts')
 export const importKeyStore = () => import('./key-store.ts')
 export const importLogging = () => import('./logging.ts')
 export const importInitialise = () => import('./initialise.ts')
+/** Snapshots of a node that does not run. */
+export const importSnapshotWork = () => import('./snapshot-work.ts')
 /** The whole network stack. */
 export const importStartNode = () => import('./start-node.ts')

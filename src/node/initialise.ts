@@ -3,8 +3,9 @@ import { BlyanError } from '../errors/index.ts'
 import { defaultConfigToml, type FlagValues, loadConfig, withConfigValue } from './config.ts'
 import { type DataFolderPaths, type Environment, prepareDataFolder } from './data-folder.ts'
 import { readSmallFile, writeFileDurably } from './durable-file.ts'
-import { accountKeyName, type KeyInfo, nodeKeyName, openKeyStore, validatorKeyName } from './key-store.ts'
+import { accountKeyName, type KeyInfo, nodeKeyName, openKeyStore } from './key-store.ts'
 import { ensureGeneratedPassword, obtainNewPassword, obtainPassword, type PasswordSource } from './password.ts'
+import { validatorKeyName } from './validator-key-names.ts'
 
 /** Makes a data folder ready for a node. May run again at any time: it makes what is missing and overwrites no key. */
 export type InitialiseInput = {
@@ -57,9 +58,16 @@ export async function initialiseDataFolder(input: InitialiseInput): Promise<Init
   for (const name of wanted) {
     const made = absent.includes(name) && password !== null
     const key = made ? await store.create(name, 'ed25519', password.text) : await store.info(name)
+    // A key that is made here has signed nothing: only a floor that is lost has to be asked for.
+    if (made && name === validatorKeyName) await beginSignerFloor(paths)
     items.push({ item: `${name} key`, state: made ? 'made' : 'found', path: key.path, note: key.publicKey })
   }
   return { dataFolder: paths.root, items, keys: await store.list(), nextStep: nextStepOf(paths, items) }
+}
+
+async function beginSignerFloor(paths: DataFolderPaths): Promise<void> {
+  const { readSignerFloor, writeSignerFloor } = await import('../consensus/index.ts')
+  if (readSignerFloor(paths.signerStateFile) === undefined) writeSignerFloor(paths.signerStateFile)
 }
 
 async function placeGenesis(paths: DataFolderPaths, given: InitialiseInput['genesis']): Promise<InitialisedItem> {

@@ -16,6 +16,7 @@ import {
 } from '../codec/index.ts'
 import { BlyanError, isBlyanError } from '../errors/index.ts'
 import { readSmallFile, writeFileDurably } from './durable-file.ts'
+import { isValidatorKeyName, numberOfValidatorKey, validatorKeyName, validatorKeysMax } from './validator-key-names.ts'
 
 /**
  * Encrypted keys of a node, one file each in keys/. A file is written whole or not at all and never overwritten:
@@ -54,12 +55,13 @@ export type UnlockedKeys = {
   readonly node: SigningKey
   /** Signs vertices and checkpoints; null for a node that is no validator. */
   readonly validator: SigningKey | null
+  /** All validator keys, in the order in which they were made: a rotation adds one (src/node/validator-keys.ts). */
+  readonly validators: readonly { readonly name: string; readonly key: SigningKey }[]
   /** Signs the events its operator submits. */
   readonly account: SigningKey
 }
 
 export const nodeKeyName = 'node'
-export const validatorKeyName = 'validator'
 export const accountKeyName = 'account'
 const namePattern = /^[a-z][a-z0-9_-]{0,31}$/
 const keysMax = 1024
@@ -74,12 +76,20 @@ export async function unlockNodeKeys(
   password: string,
   roles: readonly string[]
 ): Promise<UnlockedKeys> {
-  const [node, account, validator] = await Promise.all([
+  const names = roles.includes('validator') ? await validatorKeyNames(store) : []
+  const [node, account, ...validators] = await Promise.all([
     store.unlock(nodeKeyName, password),
     store.unlock(accountKeyName, password),
-    roles.includes('validator') ? store.unlock(validatorKeyName, password) : null
+    ...names.map(async name => ({ name, key: await store.unlock(name, password) }))
   ])
-  return { node, account, validator }
+  return { node, account, validator: validators[0]?.key ?? null, validators }
+}
+
+/** The newest of them: those that a set may still know. Throws KEY_UNKNOWN when there is none. */
+async function validatorKeyNames(store: KeyStore): Promise<string[]> {
+  const names = (await store.list()).map(key => key.name).filter(isValidatorKeyName)
+  if (names.length === 0) await store.info(validatorKeyName)
+  return names.sort((a, b) => numberOfValidatorKey(a) - numberOfValidatorKey(b)).slice(-validatorKeysMax)
 }
 
 /** A key file of whatever origin, with the shape and sizes checked. Throws KEY_INVALID. */

@@ -1,9 +1,10 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
-import type { NodeStatus } from './blyan-node.ts'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { NodeStatus, TransitionKind } from './blyan-node.ts'
 
 /** Numbers for Prometheus: read from the same status that people see, plus the time events take to become final. */
 export interface NodeMetrics {
   observeFinality(elapsedMs: number): void
+  countTransition(kind: TransitionKind): void
   text(status: NodeStatus, memory: { vertices: number; suspended: number; wanted: number }): Promise<string>
 }
 
@@ -11,11 +12,73 @@ export function createMetrics(): NodeMetrics {
   return new PrometheusMetrics()
 }
 
+type Member = NodeStatus['quorum']['members'][number]
+type Origin = NodeStatus['quorum']['origins'][number]
+type Measure<T> = { readonly name: string; readonly help: string; readonly value: (of: T) => number }
+
+const memberGauges: readonly Measure<Member>[] = [
+  { name: 'blyan_validator_last_round', help: 'Newest round seen of a validator', value: one => one.lastRound },
+  { name: 'blyan_validator_connected', help: 'Whether a validator is connected', value: one => Number(one.connected) },
+  { name: 'blyan_validator_has_slot', help: 'Whether a validator has its slots', value: one => Number(one.hasSlot) },
+  {
+    name: 'blyan_validator_presence',
+    help: 'Share of the last rounds a validator was in time for',
+    value: one => one.presence ?? 1
+  },
+  {
+    name: 'blyan_validator_waited_for',
+    help: 'Whether rounds wait for a validator',
+    value: one => Number(one.waitedFor)
+  },
+  {
+    name: 'blyan_validator_late_seconds',
+    help: 'How long after the quorum of its round a vertex comes',
+    value: one => one.lateMs / 1000
+  },
+  { name: 'blyan_validator_offences', help: 'Proofs of signing twice on the chain', value: one => one.offences }
+]
+
+const originGauges: readonly Measure<Origin>[] = [
+  { name: 'blyan_origin_weight', help: 'Votes of one origin or region', value: one => one.weight },
+  {
+    name: 'blyan_origin_stops_finality',
+    help: 'Whether losing an origin or region stops finality',
+    value: one => Number(one.stopsFinality)
+  },
+  {
+    name: 'blyan_origin_stops_ordering',
+    help: 'Whether losing an origin or region stops ordering',
+    value: one => Number(one.stopsOrdering)
+  }
+]
+
+/** All of them are there with zero from the start: an alert on a rate misses the first of a counter that appears with it. */
+const transitionKinds: readonly TransitionKind[] = [
+  'state',
+  'quorum-final',
+  'quorum-degraded',
+  'quorum-stopped',
+  'member-connected',
+  'member-lost',
+  'slots-lost',
+  'slots-regained',
+  'offence',
+  'diverged',
+  'recovering',
+  'recovered',
+  'epoch-begun',
+  'catch-up-begun',
+  'catch-up-ended',
+  'state-sync-begun',
+  'state-sync-ended'
+]
+
 class PrometheusMetrics implements NodeMetrics {
   readonly #registry = new Registry()
   readonly #gauges = new Map<string, Gauge<string>>()
   readonly #finality: Histogram<string>
-  readonly #lastRound: Gauge<string>
+  readonly #transitions: Counter<string>
+  readonly #labelled = new Map<string, Gauge<string>>()
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
@@ -25,27 +88,62 @@ class PrometheusMetrics implements NodeMetrics {
       buckets: [0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1, 2, 5],
       registers: [this.#registry]
     })
-    this.#lastRound = new Gauge({
-      name: 'blyan_validator_last_round',
-      help: 'Newest round seen of a validator',
-      labelNames: ['validator'],
+    this.#transitions = new Counter({
+      name: 'blyan_transitions_total',
+      help: 'Changes of the node and its quorum, by kind',
+      labelNames: ['kind'],
       registers: [this.#registry]
     })
+    for (const kind of transitionKinds) this.#transitions.inc({ kind }, 0)
   }
 
   observeFinality(elapsedMs: number): void {
     this.#finality.observe(elapsedMs / 1000)
   }
 
+  countTransition(kind: TransitionKind): void {
+    this.#transitions.inc({ kind })
+  }
+
   async text(status: NodeStatus, memory: { vertices: number; suspended: number; wanted: number }): Promise<string> {
     const { quorum, events, checkpoint, chains, disk } = status
-    this.#set('blyan_ready', 'Whether the node is ready', status.state === 'ready' ? 1 : 0)
+    this.#set('blyan_ready', 'Whether the node does its work', status.ready ? 1 : 0)
+    this.#set(
+      'blyan_quorum_orders',
+      'Whether enough validators are there to order events',
+      quorum.mode === 'stopped' ? 0 : 1
+    )
+    this.#set(
+      'blyan_quorum_finalises',
+      'Whether enough validators are there to make events final',
+      quorum.mode === 'final' ? 1 : 0
+    )
+    this.#set('blyan_epoch', 'Epoch of the validator set', quorum.epoch)
+    this.#set('blyan_diverged', 'Our state differs from what the others signed', status.divergence === null ? 0 : 1)
+    this.#set(
+      'blyan_signer_recovering',
+      'The validator key waits for the others to say what it signed',
+      status.recovery === null ? 0 : 1
+    )
+    this.#set('blyan_syncing', 'Whether the node is catching up', status.sync === null ? 0 : 1)
+    this.#set(
+      'blyan_sync_commits_behind',
+      'Commits still to fetch',
+      status.sync === null ? 0 : Math.max(0, status.sync.targetCommit - status.sync.commit)
+    )
+    this.#set(
+      'blyan_sync_bytes_behind',
+      'Bytes of a snapshot still to fetch',
+      status.sync === null ? 0 : Math.max(0, status.sync.bytesTotal - status.sync.bytesDone)
+    )
+    this.#set('blyan_alarms', 'Alarms in the status', status.alarms.length)
     this.#set('blyan_round', 'Newest round with a quorum of vertices', quorum.round)
     this.#set('blyan_final_round', 'Round of the last commit', quorum.finalRound)
     this.#set('blyan_commits_total', 'Commits executed', quorum.commits)
     this.#set('blyan_validators', 'Validators of this epoch', quorum.validators)
     this.#set('blyan_validators_connected', 'Validators connected, this node among them', quorum.connected)
     this.#set('blyan_events_final_total', 'Events in the final order', events.final)
+    this.#set('blyan_events_degraded', 'Events ordered and executed that are not final yet', events.degraded)
     this.#set('blyan_events_pending', 'Events submitted here that are not final yet', events.pending)
     this.#set('blyan_checkpoint_sequence', 'Newest checkpoint', checkpoint.sequence)
     this.#set('blyan_peers', 'Peers of this network', status.peers)
@@ -60,8 +158,35 @@ class PrometheusMetrics implements NodeMetrics {
       'Fewer than 75% of the peers asked share our genesis',
       status.genesisPact.alarm ? 1 : 0
     )
-    for (const member of quorum.members) this.#lastRound.set({ validator: member.name }, member.lastRound)
+    this.#members(quorum.members)
+    this.#origins(quorum.origins)
     return this.#registry.metrics()
+  }
+
+  #members(members: NodeStatus['quorum']['members']): void {
+    // Members come and go with the epochs.
+    for (const { name, help, value } of memberGauges) {
+      const gauge = this.#gauge(name, help, ['validator'])
+      gauge.reset()
+      for (const member of members) gauge.set({ validator: member.name }, value(member))
+    }
+  }
+
+  #origins(origins: NodeStatus['quorum']['origins']): void {
+    for (const { name, help, value } of originGauges) {
+      const gauge = this.#gauge(name, help, ['kind', 'name'])
+      gauge.reset()
+      for (const origin of origins) gauge.set({ kind: origin.kind, name: origin.name }, value(origin))
+    }
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge<string> {
+    let gauge = this.#labelled.get(name)
+    if (gauge === undefined) {
+      gauge = new Gauge({ name, help, labelNames, registers: [this.#registry] })
+      this.#labelled.set(name, gauge)
+    }
+    return gauge
   }
 
   #set(name: string, help: string, value: number): void {

@@ -1,4 +1,4 @@
-import type { Quorum } from '../consensus/index.ts'
+import type { Quorum, StateSync } from '../consensus/index.ts'
 import type { Chains, Genesis, HandlerRegistry } from '../dag/index.ts'
 import type { Network } from '../net/index.ts'
 import type { TensorStore } from '../tiles/index.ts'
@@ -6,6 +6,7 @@ import type { EventService } from './event-service.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { ModelService } from './model-service.ts'
 import type { StartNodeInput } from './start-input.ts'
+import type { ValidatorService } from './validator-service.ts'
 
 /** The rooms of one node, wired. */
 export type NodeParts = {
@@ -19,5 +20,9 @@ export type NodeParts = {
   readonly events: EventService
   readonly model: ModelService
   readonly metrics: NodeMetrics
+  /** How far a snapshot is fetched. */
+  readonly stateSync: Pick<StateSync, 'progress'>
+  readonly validators: ValidatorService
+  /** Own place among the validators of now; undefined for a node that follows. */
   readonly validator: number | undefined
 }

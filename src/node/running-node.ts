@@ -1,6 +1,6 @@
 import { hexToBytes, publicKeyToText } from '../codec/index.ts'
 import { eventId, verifyChains } from '../dag/index.ts'
-import { BlyanError } from '../errors/index.ts'
+import { BlyanError, isBlyanError } from '../errors/index.ts'
 import type {
   BlockView,
   BlyanNode,
@@ -12,34 +12,46 @@ import type {
   EventView,
   ExpertView,
   NodeStatus,
+  OffenceView,
   Page,
   PeerView,
+  SnapshotView,
   StreamMessage,
   SubmitRequest,
   SubmittedEvent,
   TensorFormat,
   TensorPut,
   TensorView,
+  ValidatorChange,
+  ValidatorsView,
   Wait
 } from './blyan-node.ts'
-import { digestOfEventId } from './event-service.ts'
+import { digestOfEventId } from './event-answer.ts'
+import { finalityOf } from './finality.ts'
+import { NodeGlancer } from './node-glance.ts'
 import type { NodeParts } from './node-parts.ts'
 import { StatusReader } from './node-status.ts'
-import { blockView, checkpointView, eventLine, eventView, expertView, tensorView } from './views.ts'
-
-const streamQueueMax = 10_000
+import { nodeStream } from './node-stream.ts'
+import { NodeWatch } from './node-watch.ts'
+import { missingBlock, missingCheckpoint, missingEvent } from './pruned-history.ts'
+import { blockView, checkpointView, eventLine, eventView, expertView, snapshotView, tensorView } from './views.ts'
 
 /** A node that runs: answers from its parts, holds no state of its own but what it measured last. */
 export class RunningNode implements BlyanNode {
   readonly #parts: NodeParts
   readonly #close: () => Promise<void>
+  readonly #glancer: NodeGlancer
+  readonly #watch: NodeWatch
   readonly #status: StatusReader
   #stopping: Promise<void> | undefined
 
   constructor(parts: NodeParts, close: () => Promise<void>) {
     this.#parts = parts
     this.#close = close
-    this.#status = new StatusReader(parts, () => this.#stopping !== undefined)
+    this.#glancer = new NodeGlancer(parts, () => this.#stopping !== undefined)
+    this.#watch = new NodeWatch({ parts, glancer: this.#glancer })
+    this.#status = new StatusReader({ parts, glancer: this.#glancer, transitions: () => this.#watch.lines })
+    this.#watch.start()
   }
 
   status(): Promise<NodeStatus> {
@@ -47,26 +59,31 @@ export class RunningNode implements BlyanNode {
   }
 
   peers(): PeerView[] {
-    const { network, genesis, quorum } = this.#parts
-    const { members } = quorum.view()
-    return network.peers().map(peer => {
-      const author = genesis.committee.validators.findIndex(validator => validator.peerId === peer.peerId)
+    const { committee, members } = this.#glancer.look()
+    return this.#parts.network.peers().map(peer => {
+      const author = committee.validators.findIndex(validator => validator.peerId === peer.peerId)
+      const member = members[author] ?? null
       return {
         peerId: peer.peerId,
         address: peer.address,
         direction: peer.direction,
         version: peer.version,
         roles: peer.roles,
-        validator: genesis.committee.validators[author]?.name ?? null,
-        round: members[author]?.lastRound ?? null,
+        validator: member?.name ?? null,
+        round: member?.lastRound ?? null,
         latencyMs: peer.latencyMs,
-        score: -peer.penaltyPoints
+        score: -peer.penaltyPoints,
+        member
       }
     })
   }
 
   notReadyReasons(): string[] {
-    return this.#status.notReadyReasons()
+    return [...this.#glancer.look().notReady]
+  }
+
+  degradedReasons(): string[] {
+    return [...this.#glancer.look().degraded]
   }
 
   async metrics(): Promise<string> {
@@ -77,19 +94,26 @@ export class RunningNode implements BlyanNode {
     return this.#parts.events.submit(request, wait)
   }
 
+  submitSignedEvents(signedEvents: readonly Uint8Array[], wait: Wait): Promise<(SubmittedEvent | BlyanError)[]> {
+    return this.#parts.events.submitSigned(signedEvents, wait)
+  }
+
   async showEvent(id: string): Promise<EventView> {
-    const { chains, events, handlers, quorum, genesis } = this.#parts
+    const { chains, events, handlers, quorum } = this.#parts
     const digest = digestOfEventId(id)
     const found = await chains.event(digest)
     const event = found?.event ?? events.pending(digest)
-    if (event === undefined) throw new BlyanError('EVENT_UNKNOWN', { eventId: id })
+    if (event === undefined) throw missingEvent(chains, id)
     const witnesses =
       found === undefined ? { prepared: [], committed: [] } : await quorum.witnesses(found.record.vertexDigest)
+    const vertex = found === undefined ? undefined : await quorum.store.vertex(found.record.vertexDigest)
+    const committee = chains.committeeOf(vertex?.header.epoch ?? 0)
     const names = (authors: readonly number[]): string[] =>
-      authors.map(author => publicKeyToText(genesis.committee.validators[author]!.publicKey))
+      authors.map(author => publicKeyToText(committee!.validators[author]!.publicKey))
     return eventView({
       event,
       record: found?.record,
+      finality: found === undefined ? 'pending' : finalityOf(this.#parts, found.record.commitIndex),
       handlers,
       prepared: names(witnesses.prepared),
       committed: names(witnesses.committed)
@@ -97,11 +121,13 @@ export class RunningNode implements BlyanNode {
   }
 
   async *listEvents({ from, limit }: Page): AsyncIterable<EventLine> {
-    for await (const found of this.#parts.chains.events(from, limit)) yield eventLine(found)
+    for await (const found of this.#parts.chains.events(from, limit))
+      yield eventLine(found, finalityOf(this.#parts, found.record.commitIndex))
   }
 
   eventProof(id: string): Promise<Uint8Array> {
     return this.#parts.chains.proof(digestOfEventId(id)).catch(error => {
+      if (isBlyanError(error, 'EVENT_UNKNOWN')) throw missingEvent(this.#parts.chains, id)
       // The chains know digests; people know ids.
       if (error instanceof BlyanError && 'eventId' in error.payload)
         throw new BlyanError(error.code, {
@@ -119,9 +145,25 @@ export class RunningNode implements BlyanNode {
   async *chainBlocks(chain: ChainId, { from, limit }: Page): AsyncIterable<BlockView> {
     for (let index = from; index < from + limit; index++) {
       const block = await this.#parts.chains.block(chain, index)
-      if (block === undefined) return
+      if (block === undefined) {
+        const missing = missingBlock(this.#parts.chains, chain, index)
+        if (missing === undefined) return
+        throw missing
+      }
       yield blockView(block)
     }
+  }
+
+  validators(): ValidatorsView {
+    return this.#parts.validators.view()
+  }
+
+  changeValidators(change: ValidatorChange, wait: Wait): Promise<SubmittedEvent> {
+    return this.#parts.validators.change(change, wait)
+  }
+
+  listOffences(limit: number): AsyncIterable<OffenceView> {
+    return this.#parts.validators.offences(limit)
   }
 
   async verifyChains(): Promise<ChainVerification> {
@@ -131,12 +173,20 @@ export class RunningNode implements BlyanNode {
     return { ...verdict, elapsedMs: performance.now() - startedAtMs }
   }
 
+  async createSnapshot(): Promise<SnapshotView> {
+    return snapshotView(await this.#parts.chains.snapshots.create())
+  }
+
+  async listSnapshots(): Promise<SnapshotView[]> {
+    return (await this.#parts.chains.snapshots.shelf.list()).map(snapshotView)
+  }
+
   async checkpoint(sequence?: number): Promise<CheckpointView> {
-    const { chains, genesis } = this.#parts
+    const { chains } = this.#parts
     const wanted = sequence ?? chains.certifiedSequence
     const found = await chains.checkpoint(wanted)
-    if (found === undefined) throw new BlyanError('CHECKPOINT_UNKNOWN', { sequence: wanted })
-    return checkpointView(found, genesis.committee)
+    if (found === undefined) throw missingCheckpoint(chains, wanted)
+    return checkpointView(found, chains.committeeOf(found.checkpoint.epoch))
   }
 
   async putTensor(input: { format: TensorFormat; name: string; bytes: AsyncIterable<Uint8Array> }): Promise<TensorPut> {
@@ -213,44 +263,8 @@ export class RunningNode implements BlyanNode {
     return this.#parts.model.generate(input)
   }
 
-  async *stream({
-    statusEveryMs,
-    signal
-  }: {
-    statusEveryMs: number
-    signal: AbortSignal
-  }): AsyncIterable<StreamMessage> {
-    const queue: EventLine[] = []
-    let wake = Promise.withResolvers<void>()
-    const stop = this.#parts.chains.onFinal(({ event, sequence }) => {
-      if (queue.length >= streamQueueMax) return
-      queue.push({
-        sequence,
-        eventId: eventId(hexToBytes(event.digest)!).toString(),
-        type: event.envelope.type,
-        author: publicKeyToText(event.envelope.author)
-      })
-      wake.resolve()
-    })
-    const onAbort = (): void => wake.resolve()
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      for (let statusAtMs = 0; !signal.aborted; ) {
-        for (let event = queue.shift(); event !== undefined; event = queue.shift()) yield { kind: 'event', event }
-        if (performance.now() >= statusAtMs) {
-          yield { kind: 'status', status: await this.status() }
-          statusAtMs = performance.now() + statusEveryMs
-        }
-        if (queue.length > 0 || signal.aborted) continue
-        wake = Promise.withResolvers<void>()
-        const timer = setTimeout(() => wake.resolve(), Math.max(0, statusAtMs - performance.now()))
-        await wake.promise
-        clearTimeout(timer)
-      }
-    } finally {
-      stop()
-      signal.removeEventListener('abort', onAbort)
-    }
+  stream(options: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage> {
+    return nodeStream({ parts: this.#parts, status: () => this.status(), ...options })
   }
 
   setLogLevel(component: string, level: string): void {
@@ -258,6 +272,7 @@ export class RunningNode implements BlyanNode {
   }
 
   stop(): Promise<void> {
+    this.#watch.stop()
     this.#stopping ??= this.#close()
     return this.#stopping
   }

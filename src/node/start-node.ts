@@ -1,31 +1,23 @@
-import { bytesEqual, publicKeyToText } from '../codec/index.ts'
-import { createQuorum, createVertexStore, openSigner } from '../consensus/index.ts'
-import {
-  datasetHandler,
-  type Genesis,
-  HandlerRegistry,
-  modelHandler,
-  noteHandler,
-  openChains,
-  parseGenesis,
-  partHandler
-} from '../dag/index.ts'
+import { createSignaturePool, publicKeyToText } from '../codec/index.ts'
+import { createQuorum, createStateSync, createVertexStore } from '../consensus/index.ts'
+import { type Chains, type Genesis, openChains, pendingChanges, readCandidate, setAfter } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
-import { transferHandler } from '../ledger/index.ts'
 import { createNetwork } from '../net/index.ts'
 import { createIpfs, openDatabase, openReferenceBlockstore } from '../storage/index.ts'
 import { createTensorStore } from '../tiles/index.ts'
 import { chainBlockSource } from './block-source.ts'
 import type { BlyanNode } from './blyan-node.ts'
-import { readSmallFile } from './durable-file.ts'
+import { createHandlers } from './event-handlers.ts'
 import { createEventService } from './event-service.ts'
-import { pactDigest } from './genesis-pact.ts'
+import { createEvidenceService } from './evidence-service.ts'
 import { createMetrics } from './metrics.ts'
 import { createModelService } from './model-service.ts'
+import { readGenesis } from './read-genesis.ts'
 import { RunningNode } from './running-node.ts'
 import type { StartNodeInput } from './start-input.ts'
-
-const genesisFileBytesMax = 64 * 1024 * 1024
+import { upkeepJobs } from './upkeep.ts'
+import { OwnValidatorKeys } from './validator-keys.ts'
+import { createValidatorService } from './validator-service.ts'
 
 /**
  * Opens everything in order and starts it; what was opened is closed again when a later part fails.
@@ -45,14 +37,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
   try {
     await dataFolder.requireFreeBytes(config.storage.minimumFreeBytes)
     const genesis = await readGenesis(paths.root, config.network.genesisFile)
-    const validator = validatorIndex(genesis, input)
-    const handlers = new HandlerRegistry([
-      noteHandler,
-      modelHandler,
-      ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler),
-      datasetHandler,
-      transferHandler
-    ])
+    const handlers = createHandlers(genesis)
 
     const database = await openDatabase(paths.databaseFolder)
     closers.push(() => database.close())
@@ -61,7 +46,22 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       tensorsFolder: paths.tensorsFolder
     })
     closers.push(() => blockstore.close())
-    const chains = await openChains({ genesis, handlers, database, vertices: createVertexStore(database) })
+    const store = createVertexStore(database)
+    const signatures = createSignaturePool()
+    closers.push(() => signatures.close())
+    const chains = await openChains({
+      genesis,
+      handlers,
+      database,
+      vertices: store,
+      signatures,
+      snapshots: {
+        folder: paths.snapshotsFolder,
+        everyCommits: config.storage.snapshotEveryCommits,
+        logger: logger.component('storage')
+      }
+    })
+    closers.push(() => chains.snapshots.close())
     blockstore.attachSource(chainBlockSource(chains))
 
     const network = createNetwork({
@@ -75,19 +75,21 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       roles: config.node.roles,
       logger: logger.component('net')
     })
+    const stateSync = createStateSync({ network, keeper: chains.snapshots, logger: logger.component('storage') })
+    const ownKeys = new OwnValidatorKeys(paths, keys.validators)
+    closers.push(async () => ownKeys.close())
+    requireKnownKey(chains, genesis, ownKeys, input)
     const quorum = createQuorum({
-      committee: genesis.committee,
       genesisDigest: genesis.digest,
       genesisTimeMs: genesis.timeMs,
-      parameters: genesis.parameters,
-      self:
-        validator === undefined
-          ? undefined
-          : { index: validator, signer: openSigner({ key: keys.validator!, file: paths.signerStateFile }) },
+      parameters: { ...genesis.parameters, stateSyncCommits: config.storage.stateSyncCommits },
+      selfOf: committee => ownKeys.selfOf(committee),
       network,
       database,
       execution: chains,
+      snapshots: stateSync,
       logger: logger.component('quorum'),
+      onEquivocation: (first, second) => evidence.onEquivocation(first, second),
       onFatal: fatal
     })
     const events = createEventService({
@@ -96,15 +98,38 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       chains,
       quorum,
       network,
-      validator,
       account: keys.account,
       region: config.node.region,
       origin: config.node.origin
+    })
+    const evidence = createEvidenceService({
+      chains,
+      events,
+      self: () => quorum.self,
+      logger: logger.component('quorum')
+    })
+    closers.push(async () => evidence.stop())
+    const validators = createValidatorService({
+      genesis,
+      handlers,
+      chains,
+      events,
+      keys: ownKeys,
+      openKey: input.openKey,
+      peerId: network.peerId,
+      name: config.node.name,
+      origin: config.node.origin,
+      region: config.node.region
     })
     await quorum.start()
     closers.push(() => quorum.stop())
     await network.start()
     closers.push(() => network.stop())
+    closers.push(async () => stateSync.stop())
+    for (const job of upkeepJobs({ genesis, database, store, chains, network, config, logger })) {
+      job.start()
+      closers.push(() => job.stop())
+    }
 
     const ipfs = createIpfs({ libp2p: network.libp2p, blockstore })
     await ipfs.start()
@@ -113,7 +138,9 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
     closers.push(() => tensors.close())
     const model = createModelService({
       genesis,
-      parts: chains.parts,
+      get parts() {
+        return chains.parts
+      },
       tensors,
       tensorFolder: paths.tensorsFolder,
       settings: config.experts,
@@ -124,7 +151,23 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
     const metrics = createMetrics()
     events.onFinalityMs(elapsedMs => metrics.observeFinality(elapsedMs))
     return new RunningNode(
-      { input, genesis, handlers, network, chains, quorum, tensors, events, model, metrics, validator },
+      {
+        input,
+        genesis,
+        handlers,
+        network,
+        chains,
+        quorum,
+        tensors,
+        events,
+        model,
+        metrics,
+        stateSync,
+        validators,
+        get validator() {
+          return quorum.self
+        }
+      },
       async () => {
         events.stop()
         await closeAll(closers)
@@ -148,28 +191,24 @@ async function closeAll(closers: readonly (() => Promise<unknown>)[]): Promise<v
   if (failure !== undefined) throw failure
 }
 
-async function readGenesis(root: string, name: string): Promise<Genesis> {
-  const file = name.startsWith('/') ? name : `${root}/${name}`
-  const text = await readSmallFile(file, genesisFileBytesMax)
-  if (text === null) throw new BlyanError('GENESIS_MISSING', { path: file, dataFolder: root })
-  const genesis = parseGenesis(text)
-  const ours = await pactDigest()
-  if (genesis.file.pact !== ours)
-    throw new BlyanError('GENESIS_PACT_DIFFERS', { ours: ours.slice(0, 16), theirs: genesis.file.pact.slice(0, 16) })
-  return genesis
-}
-
-/** A validator votes only with the key that genesis names: with another one nobody would listen. */
-function validatorIndex(genesis: Genesis, { config, keys }: StartNodeInput): number | undefined {
-  if (!config.node.roles.includes('validator')) return undefined
-  const { validator } = keys
-  const index =
-    validator === null
-      ? -1
-      : genesis.committee.validators.findIndex(one => bytesEqual(one.publicKey, validator.publicKey))
-  if (index === -1)
-    throw new BlyanError('VALIDATOR_KEY_FOREIGN', {
-      key: validator === null ? 'none' : publicKeyToText(validator.publicKey)
-    })
-  return index
+/**
+ * A key that no set knows is a mistake in most cases: nobody would listen. It is meant when it asks to be let in, is to
+ * take the place of another, or has been a validator before; its node follows until it is in the set.
+ */
+function requireKnownKey(chains: Chains, genesis: Genesis, keys: OwnValidatorKeys, input: StartNodeInput): void {
+  if (!input.config.node.roles.includes('validator') || keys.memberIn(chains.epoch.committee) !== undefined) return
+  const texts = keys.all.map(({ key }) => publicKeyToText(key.publicKey))
+  const isAwaited =
+    texts.some(key => readCandidate(chains.state, key) !== undefined) ||
+    setAfter(chains.state, genesis, pendingChanges(chains.state)).some(member =>
+      texts.includes(publicKeyToText(member.publicKey))
+    )
+  if (!isAwaited && !keys.hasSigned && input.isCandidate !== true)
+    throw new BlyanError('VALIDATOR_KEY_FOREIGN', { key: keys.texts() })
+  input.logger
+    .component('quorum')
+    .warn(
+      { keys: texts, epoch: chains.epoch.committee.epoch },
+      'no validator key of this node is in the set of this epoch as far as it is known here: following until one is'
+    )
 }

@@ -10,10 +10,21 @@ import {
   type FinalEvent,
   type HandlerRegistry,
   type PartVersion,
-  type SignedEvent
+  type ShelvedSnapshot,
+  type SignedEvent,
+  totalBytesOf
 } from '../dag/index.ts'
 import type { TensorInfo } from '../tiles/index.ts'
-import type { BlockView, CheckpointView, EventLine, EventView, ExpertView, TensorView } from './blyan-node.ts'
+import type {
+  BlockView,
+  CheckpointView,
+  EventLine,
+  EventView,
+  ExpertView,
+  Finality,
+  SnapshotView,
+  TensorView
+} from './blyan-node.ts'
 
 export function blockView(block: Block): BlockView {
   const { header } = block
@@ -33,18 +44,20 @@ export function blockView(block: Block): BlockView {
   }
 }
 
-export function eventLine({ record, event }: FinalEvent): EventLine {
+export function eventLine({ record, event }: FinalEvent, finality: Finality): EventLine {
   return {
     sequence: record.sequence,
     eventId: idOf(event),
     type: event.envelope.type,
-    author: publicKeyToText(event.envelope.author)
+    author: publicKeyToText(event.envelope.author),
+    finality
   }
 }
 
 export function eventView(input: {
   readonly event: SignedEvent
   readonly record: FinalEvent['record'] | undefined
+  readonly finality: Finality
   readonly prepared: readonly string[]
   readonly committed: readonly string[]
   readonly handlers: HandlerRegistry
@@ -55,8 +68,8 @@ export function eventView(input: {
     eventId: idOf(event),
     type: envelope.type,
     author: publicKeyToText(envelope.author),
-    final: record !== undefined,
-    finality: record === undefined ? 'pending' : 'final',
+    final: input.finality === 'final',
+    finality: input.finality,
     refusal: record === undefined || record.refusal === '' ? null : record.refusal,
     sequence: record?.sequence ?? null,
     prepared: input.prepared,
@@ -78,7 +91,7 @@ export function eventView(input: {
 
 export function checkpointView(
   input: { bytes: Uint8Array; checkpoint: Checkpoint; votes: readonly { author: number }[] },
-  committee: Committee
+  committee: Committee | undefined
 ): CheckpointView {
   const { checkpoint } = input
   return {
@@ -97,7 +110,23 @@ export function checkpointView(
       })
     ) as Record<ChainId, string | null>,
     time: new Date(checkpoint.timestampMs).toISOString(),
-    signers: input.votes.map(vote => committee.validators[vote.author]?.name ?? String(vote.author))
+    signers: input.votes.map(vote => committee?.validators[vote.author]?.name ?? String(vote.author))
+  }
+}
+
+export function snapshotView({ folder, manifest }: ShelvedSnapshot): SnapshotView {
+  const { checkpoint, id, chunks, entryCount } = manifest
+  return {
+    id,
+    sequence: checkpoint.sequence,
+    commit: checkpoint.commitIndex,
+    epoch: checkpoint.epoch,
+    stateRoot: checkpoint.stateRoot,
+    time: new Date(checkpoint.timestampMs).toISOString(),
+    chunks: chunks.length,
+    entries: entryCount,
+    sizeBytes: totalBytesOf(manifest),
+    folder
   }
 }
 

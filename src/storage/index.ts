@@ -5,10 +5,20 @@
  * Never touches: what a tensor is, chains, consensus; it keeps no second copy of a leaf.
  */
 export type { Collection, RegisteredFile } from './block-records.ts'
-export { type Database, openDatabase, type Range, tableKey, tableRange, type Write } from './database.ts'
+export {
+  type Database,
+  type OpenOptions,
+  openDatabase,
+  type Range,
+  tableKey,
+  tableRange,
+  type Write
+} from './database.ts'
+export { databaseFolders, declareReady, emptyStaging, moveAside, putReadyInPlace } from './database-folder.ts'
 export { diskError } from './disk-errors.ts'
 export type { ImmutableFiles, TemporaryFile } from './immutable-files.ts'
 export { createIpfs, type Ipfs, type IpfsNeeds } from './ipfs.ts'
+export { recordName } from './record-names.ts'
 export {
   type BlockSource,
   type BlockstoreLimits,

@@ -25,10 +25,10 @@ test('every route is closed to smaller scopes and to strangers', async t => {
   }
 })
 
-test('only submitting needs the scope sign, and nothing that changes the node is open to read', () => {
+test('only what signs with a key of the node needs the scope sign, and nothing that changes the node is open to read', () => {
   assert.deepEqual(
     routeTable.filter(route => route.scope === 'sign').map(route => route.path),
-    ['/v0/events']
+    ['/v0/events', '/v0/validators/changes']
   )
   for (const route of routeTable) if (route.method !== 'GET') assert.ok(order.indexOf(route.scope) >= 2, route.path)
 })

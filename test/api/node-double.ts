@@ -1,5 +1,15 @@
 import { BlyanError } from '../../src/errors/index.ts'
-import type { BlockView, BlyanNode, EventLine, NodeStatus, StreamMessage, SubmitRequest } from '../../src/node/index.ts'
+import type {
+  BlockView,
+  BlyanNode,
+  EventLine,
+  MemberStatus,
+  NodeStatus,
+  OffenceView,
+  StreamMessage,
+  SubmitRequest,
+  ValidatorsView
+} from '../../src/node/index.ts'
 
 /** A stand-in for a running node: it keeps what it is given in memory and orders nothing. For tests of what stands on BlyanNode. */
 export type NodeDouble = BlyanNode & {
@@ -7,7 +17,22 @@ export type NodeDouble = BlyanNode & {
   readonly tensors: Map<string, Uint8Array>
   readonly pinned: Set<string>
   ready: boolean
+  /** Validators that do not confirm: events are degraded while there are some. */
+  lacks: string[]
   stopped: boolean
+}
+
+const sampleSnapshot = {
+  id: 'ee',
+  sequence: 7,
+  commit: 1,
+  epoch: 0,
+  stateRoot: 'cc',
+  time: '2026-01-01T00:00:00Z',
+  chunks: 1,
+  entries: 2,
+  sizeBytes: 3,
+  folder: '/data/snapshots/7'
 }
 
 export function createNodeDouble(): NodeDouble {
@@ -19,11 +44,14 @@ export function createNodeDouble(): NodeDouble {
     tensors,
     pinned,
     ready: true,
+    lacks: [],
     stopped: false,
     status: async () => ({
       ...sampleStatus,
       state: double.ready ? 'ready' : 'syncing',
-      events: { pending: 0, final: submitted.length }
+      ready: double.ready,
+      reasons: double.ready ? [] : ['it is syncing'],
+      events: { pending: 0, final: submitted.length, degraded: 0 }
     }),
     peers: () => [
       {
@@ -35,17 +63,36 @@ export function createNodeDouble(): NodeDouble {
         validator: 'v1',
         round: 3,
         latencyMs: 1.5,
-        score: 0
+        score: 0,
+        member: sampleMember
       }
     ],
     notReadyReasons: () => (double.ready ? [] : ['it is syncing']),
+    degradedReasons: () => double.lacks,
     metrics: async () => '# HELP blyan_round round\nblyan_round 3\n',
     submitEvent: async request => {
       if (!('type' in request)) throw new BlyanError('REQUEST_INVALID', { reason: 'the double takes no signed events' })
       submitted.push(request)
       const sequence = submitted.length - 1
-      return { eventId: `event${sequence}`, final: true, finality: 'final', sequence, block: null, elapsedMs: 1 }
+      const finality = double.lacks.length === 0 ? 'final' : 'degraded'
+      return {
+        eventId: `event${sequence}`,
+        final: finality === 'final',
+        finality,
+        sequence,
+        block: null,
+        missing: double.lacks,
+        elapsedMs: 1
+      }
     },
+    submitSignedEvents: async signedEvents =>
+      signedEvents.map(bytes => {
+        if (bytes.length < 64) return new BlyanError('EVENT_INVALID', { reason: 'size' })
+        submitted.push({ signedEvent: bytes })
+        const eventId = `event${submitted.length - 1}`
+        const rest = { sequence: null, block: null, missing: [], elapsedMs: 1 }
+        return { eventId, final: false, finality: 'pending', ...rest }
+      }),
     showEvent: async eventId => {
       const sequence = Number(eventId.replace('event', ''))
       const request = submitted[sequence]
@@ -82,14 +129,33 @@ export function createNodeDouble(): NodeDouble {
       return new TextEncoder().encode(JSON.stringify(json))
     },
     chainBlocks: chain => chainBlocks(chain === 'A' ? [sampleBlock] : []),
+    validators: () => sampleValidators,
+    changeValidators: async change => {
+      const payload = new TextEncoder().encode(JSON.stringify(change))
+      submitted.push({ type: `validator-${change.change}`, payload })
+      const sequence = submitted.length - 1
+      return {
+        eventId: `event${sequence}`,
+        final: true,
+        finality: 'final',
+        missing: [],
+        sequence,
+        block: null,
+        elapsedMs: 1
+      }
+    },
+    listOffences: () => offences(),
     verifyChains: async () => ({
       valid: true,
       reason: null,
       blocks: 1,
       events: submitted.length,
       stateRoot: '00',
+      since: null,
       elapsedMs: 1
     }),
+    createSnapshot: async () => sampleSnapshot,
+    listSnapshots: async () => [sampleSnapshot],
     checkpoint: async (sequence = 7) => ({
       sequence,
       digest: 'aa',
@@ -151,8 +217,13 @@ async function* eventLines(
 ): AsyncGenerator<EventLine> {
   for (const [sequence, request] of submitted.entries()) {
     if (sequence >= from && sequence < from + limit && 'type' in request)
-      yield { sequence, eventId: `event${sequence}`, type: request.type, author: 'z6Mk' }
+      yield { sequence, eventId: `event${sequence}`, type: request.type, author: 'z6Mk', finality: 'final' }
   }
+}
+
+async function* offences(): AsyncGenerator<OffenceView> {
+  const [first, second] = ['11'.repeat(32), '22'.repeat(32)]
+  yield { epoch: 0, key: 'z6Mk', name: 'v1', round: 9, first, second, reporter: 'z6Mk', time: '2026-01-01T00:00:00Z' }
 }
 
 async function* chainBlocks(blocks: readonly BlockView[]): AsyncGenerator<BlockView> {
@@ -165,7 +236,7 @@ async function* slices(bytes: Uint8Array, sizeBytes = 65536): AsyncGenerator<Uin
 
 async function* messages(signal: AbortSignal): AsyncGenerator<StreamMessage> {
   yield { kind: 'status', status: sampleStatus }
-  yield { kind: 'event', event: { sequence: 0, eventId: 'event0', type: 'note', author: 'z6Mk' } }
+  yield { kind: 'event', event: { sequence: 0, eventId: 'event0', type: 'note', author: 'z6Mk', finality: 'final' } }
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
@@ -201,6 +272,29 @@ const sampleExpert = {
   local: true
 }
 
+const sampleValidators: ValidatorsView = {
+  epoch: 2,
+  since: '2026-01-01T00:00:00Z',
+  closesAt: null,
+  quorumWeight: 1,
+  members: [
+    {
+      name: 'v1',
+      key: 'z6Mk',
+      peerId: '12D3KooW1',
+      origin: '',
+      region: '',
+      weight: 1,
+      leaves: false,
+      newKey: null,
+      removal: []
+    }
+  ],
+  candidates: [],
+  next: null,
+  own: []
+}
+
 const sampleBlock: BlockView = {
   cid: 'bafyA',
   index: 0,
@@ -216,6 +310,21 @@ const sampleBlock: BlockView = {
   event: null
 }
 
+const sampleMember: MemberStatus = {
+  id: 'v1',
+  name: 'a\u001b[31m',
+  origin: '',
+  region: '',
+  weight: 1,
+  connected: true,
+  lastRound: 3,
+  hasSlot: true,
+  presence: 0.75,
+  waitedFor: true,
+  lateMs: 12,
+  offences: 0
+}
+
 export const sampleStatus: NodeStatus = {
   schema: 'blyan.status/1',
   version: '0.1.0',
@@ -224,6 +333,8 @@ export const sampleStatus: NodeStatus = {
   nodeId: '12D3KooW0',
   roles: ['validator'],
   state: 'ready',
+  ready: true,
+  reasons: [],
   quorum: {
     validators: 4,
     connected: 4,
@@ -234,9 +345,24 @@ export const sampleStatus: NodeStatus = {
     finalRound: 1,
     commits: 1,
     promise: 'one of four may fail',
-    members: [{ id: 'v1', name: 'a\u001b[31m', origin: '', region: '', connected: true, lastRound: 3 }]
+    mode: 'final',
+    orderingNeeded: 3,
+    connectedWeight: 4,
+    missing: [],
+    members: [sampleMember],
+    origins: [
+      {
+        kind: 'origin',
+        name: 'cloud-1',
+        validators: ['v1', 'v2'],
+        weight: 2,
+        stopsFinality: true,
+        stopsOrdering: true,
+        exceedsFaults: true
+      }
+    ]
   },
-  events: { pending: 0, final: 0 },
+  events: { pending: 0, final: 0, degraded: 0 },
   checkpoint: { sequence: 0, digest: null, signers: 0, stateRoot: null },
   chains: {
     A: { height: 1, head: 'bafyA' },
@@ -251,6 +377,9 @@ export const sampleStatus: NodeStatus = {
   sync: null,
   genesisPact: { asked: 0, agree: 0, alarm: false },
   alarms: [],
+  divergence: null,
+  recovery: null,
+  transitions: [{ at: '2026-01-01T00:00:00Z', kind: 'member-lost', text: 'validator v2 is gone' }],
   account: 'z6Mk',
   addresses: ['/ip4/127.0.0.1/tcp/1'],
   dataFolder: '/x',

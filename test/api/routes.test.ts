@@ -18,6 +18,27 @@ test('the OpenAPI document describes exactly the routes that the server answers'
   assert.deepEqual(document, JSON.parse(JSON.stringify(openApiDocument(routeTable))))
 })
 
+test('many signed events in one request get an answer each, in their order, and a refusal is no failure of the others', async t => {
+  const { call } = await startApi(t)
+  const right = Buffer.alloc(80, 1).toString('base64')
+  const wrong = Buffer.alloc(10).toString('base64')
+  const answer = await call('POST', '/v0/events?wait=false', { json: { signedEvents: [right, wrong, right] } })
+  assert.equal(answer.status, 200)
+  const { events } = (await answer.json()) as { events: { eventId?: string; error?: { code: string } }[] }
+  assert.equal(events.length, 3)
+  assert.equal(typeof events[0]!.eventId, 'string')
+  assert.equal(events[1]!.error!.code, 'EVENT_INVALID')
+  assert.equal(typeof events[2]!.eventId, 'string')
+  assert.notEqual(events[0]!.eventId, events[2]!.eventId)
+  const bad = [[], ['?'], ['AAA'], ['AA=A'], ['A A='], new Array(513).fill(right), right]
+  for (const signedEvents of bad)
+    assert.equal(
+      (await call('POST', '/v0/events', { json: { signedEvents } })).status,
+      400,
+      JSON.stringify(signedEvents)
+    )
+})
+
 test('probes need no token and tell the reasons', async t => {
   const { call, node } = await startApi(t)
   assert.equal((await call('GET', '/livez', { token: null })).status, 200)
@@ -25,7 +46,17 @@ test('probes need no token and tell the reasons', async t => {
   node.ready = false
   const response = await call('GET', '/readyz', { token: null })
   assert.equal(response.status, 503)
-  assert.deepEqual(await response.json(), { ready: false, reasons: ['it is syncing'] })
+  assert.deepEqual(await response.json(), { ready: false, reasons: ['it is syncing'], degraded: [] })
+})
+
+test('a network that goes on without a full quorum is ready, says what it lacks, and answers as degraded', async t => {
+  const { call, node } = await startApi(t)
+  node.lacks = ['v2']
+  const ready = await call('GET', '/readyz', { token: null })
+  assert.deepEqual([ready.status, await ready.json()], [200, { ready: true, reasons: [], degraded: ['v2'] }])
+  const answer = await call('POST', '/v0/events', { json: { type: 'note', payload: 'hello' } })
+  const { final, finality, missing } = (await answer.json()) as Record<string, unknown>
+  assert.deepEqual([answer.status, final, finality, missing], [200, false, 'degraded', ['v2']])
 })
 
 test('status, peers, metrics and health answer', async t => {
@@ -151,5 +182,42 @@ test('a taken port is named', async t => {
   await assert.rejects(
     api.start({ host: '127.0.0.1', port }),
     error => isBlyanError(error, 'API_PORT_TAKEN') && error.message.includes(String(port))
+  )
+})
+
+test('changes of the validator set go in as they are asked for, and need the token that may sign', async t => {
+  const { call, node } = await startApi(t)
+  const ask = (json: unknown, token = tokens.sign) => call('POST', '/v0/validators/changes', { json, token })
+  const key = 'z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'
+  for (const change of [
+    { change: 'join', name: 'x', origin: 'o', region: 'r' },
+    { change: 'approve', validator: key },
+    { change: 'leave' },
+    { change: 'rotate', key: 'validator-2' },
+    { change: 'withdraw', what: 'remove', validator: key }
+  ])
+    assert.equal((await ask(change)).status, 200, change.change)
+  assert.deepEqual(
+    node.submitted.map(request => 'type' in request && request.type),
+    ['validator-join', 'validator-approve', 'validator-leave', 'validator-rotate', 'validator-withdraw']
+  )
+  for (const bad of [
+    { change: 'grow' },
+    { change: 'approve' },
+    { change: 'rotate', key: 'node' },
+    { change: 'leave', x: 1 }
+  ])
+    assert.equal(await errorCode(await ask(bad)), 'REQUEST_INVALID')
+  assert.equal(await errorCode(await ask({ change: 'leave' }, tokens.operate)), 'TOKEN_SCOPE_TOO_SMALL')
+})
+
+test('validators and offences are read by anyone who may read', async t => {
+  const { call } = await startApi(t)
+  const view = (await (await call('GET', '/v0/validators', { token: tokens.read })).json()) as { epoch: number }
+  assert.equal(view.epoch, 2)
+  const lines = (await (await call('GET', '/v0/evidence', { token: tokens.read })).text()).trim().split('\n')
+  assert.deepEqual(
+    lines.map(line => (JSON.parse(line) as { round: number }).round),
+    [9]
   )
 })

@@ -77,6 +77,10 @@ test('status, peers, wait and log level answer as JSON alone on stdout, and for 
   ])
   assert.deepEqual([status.code, status.docs.length, status.docs[0]?.schema], [0, 1, 'blyan.status/1'])
   assert.match(human.stdout, /one of four may fail/)
+  assert.match(human.stdout, /connected, round 3, in time 75%, 12 ms late/)
+  assert.match(human.stdout, /origin "cloud-1" \(2 of 4 validators\): NO, the network would stop/)
+  assert.match(human.stdout, /lately +2026-01-01T00:00:00Z {2}validator v2 is gone/)
+  assert.match(peers.stdout, /connected, round 3, in time 75%/)
   assert.equal(human.stdout.includes('\u001b'), false)
   assert.match(peers.stdout, /12D3KooW1/)
   assert.equal(wait.docs[0]?.ready, true)
@@ -106,6 +110,41 @@ test('an event is submitted byte for byte, shown, listed and proven', async () =
     listed.docs.map(doc => `${doc.sequence}:${doc.eventId}:${doc.type}`),
     ['0:event0:note', '1:event1:structured']
   )
+})
+
+test('an event that a validator has still to confirm is no failure: it says what is missing and exits 0', async () => {
+  running.node.lacks = ['v2']
+  const [json, human] = await Promise.all([
+    here(['event', 'submit', '--type', 'note', '--payload', '-', '--json'], 'one'),
+    here(['event', 'submit', '--type', 'note', '--payload', '-'], 'two')
+  ])
+  running.node.lacks = []
+  assert.deepEqual([json.code, json.docs[0]?.final, json.docs[0]?.finality], [0, false, 'degraded'], json.stderr)
+  assert.deepEqual(json.docs[0]?.missing, ['v2'])
+  assert.equal(human.code, 0, human.stderr)
+  assert.match(human.stdout, /missing +v2 must confirm it; it is ordered, and turns final then/)
+})
+
+test('validators are listed, changes of the set are handed in, and offences are shown', async () => {
+  const key = 'z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'
+  const [list, approve, withdraw, wrong, offences] = await Promise.all([
+    here(['validator', 'list']),
+    here(['validator', 'approve', key, '--json']),
+    here(['validator', 'withdraw', 'remove', '--key', key, '--json']),
+    here(['validator', 'withdraw', 'join']),
+    here(['evidence', 'list', '--json'])
+  ])
+  assert.match(list.stdout, /v1 +z6Mk/)
+  assert.match(list.stdout, /epoch +2, since/)
+  assert.deepEqual([approve.code, approve.docs[0]?.final], [0, true])
+  assert.equal(withdraw.code, 0, withdraw.stderr)
+  const asked = running.node.submitted.map(request =>
+    'payload' in request ? Buffer.from(request.payload).toString() : ''
+  )
+  assert.ok(asked.includes(JSON.stringify({ change: 'approve', validator: key })), asked.join())
+  assert.ok(asked.includes(JSON.stringify({ change: 'withdraw', what: 'remove', validator: key })), asked.join())
+  assertClearError(wrong, 2, 'cannot be withdrawn')
+  assert.deepEqual([offences.docs[0]?.round, offences.docs[0]?.name], [9, 'v1'])
 })
 
 test('a note over 64 KiB is refused before it is sent', async () => {

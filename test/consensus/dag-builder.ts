@@ -12,10 +12,11 @@ import { type Committee, createCommittee } from '../../src/consensus/core/commit
 import { Decider } from '../../src/consensus/core/decide.ts'
 import { Graph } from '../../src/consensus/core/graph.ts'
 import { type ConsensusParameters, defaultParameters } from '../../src/consensus/core/parameters.ts'
+import { SlotSchedule } from '../../src/consensus/core/slot-schedule.ts'
 import {
+  baseVertices,
   encodeBody,
   encodeHeader,
-  genesisVertices,
   refOf,
   type Vertex,
   type VertexHeader,
@@ -68,7 +69,7 @@ export function vertexOf(fields: VertexFields): Vertex {
 }
 
 export function genesisOfCommittee(committee: Committee): Vertex[] {
-  return genesisVertices(committee, genesisDigest, 0)
+  return baseVertices({ committee, digest: genesisDigest, timestampMs: 0 })
 }
 
 /** Draws a graph round by round: who makes a vertex, and whose vertices of the round before it references. */
@@ -127,13 +128,15 @@ export class OrderingNode {
   readonly commits: Commit[] = []
   readonly #committed = new Map<string, number>()
   readonly #gcDepth: number
+  readonly #slots: SlotSchedule
   #point: CommitPoint = { index: 0, round: 0, digest: bytesToHex(genesisDigest), timestampMs: 0 }
   #cursor = 0
 
   constructor(committee: Committee, options: { parameters?: Partial<ConsensusParameters>; gcDepth?: number } = {}) {
     this.committee = committee
     this.graph = new Graph(committee, { ...defaultParameters, ...options.parameters }, genesisOfCommittee(committee))
-    this.decider = new Decider(committee, this.graph)
+    this.#slots = new SlotSchedule(committee, { ...defaultParameters, ...options.parameters })
+    this.decider = new Decider(committee, this.graph, author => this.#slots.hasSlot(author))
     this.#gcDepth = options.gcDepth ?? Number.POSITIVE_INFINITY
   }
 
@@ -147,17 +150,22 @@ export class OrderingNode {
     for (let next = this.#nextDecided(); next !== undefined; next = this.#nextDecided()) {
       this.#cursor = next.round
       if (next.finals.length === 0) continue
-      const ordered = linearise(this.graph, next.finals, digest => this.#committed.has(digest))
+      const ordered = linearise(this.graph, this.committee, next.finals, digest => this.#committed.has(digest))
       const timestampMs = commitTimestampMs(this.graph, this.committee, next.finals, this.#point.timestampMs)
       const commit = commitOf(this.#point, next.round, timestampMs, ordered)
       for (const vertex of ordered) this.#committed.set(vertex.digest, vertex.header.round)
       this.commits.push(commit)
+      if (this.#slots.note(commit)) this.decider.slotsChanged()
       this.#point = { ...commit, digest: commitDigest(encodeCommit(commit)) }
       this.graph.collectGarbage(commit.round - this.#gcDepth)
       for (const [digest, round] of this.#committed) if (round <= this.graph.gcRound) this.#committed.delete(digest)
       this.decider.forget(this.#cursor)
     }
     return this
+  }
+
+  get slots(): readonly boolean[] {
+    return this.#slots.slots
   }
 
   get order(): string[] {

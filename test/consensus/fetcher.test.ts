@@ -87,3 +87,22 @@ test('a false reference to a vertex does not stand in the way of the true one', 
   fetcher.keepOnly(({ round }) => round > 10)
   assert.deepEqual(fetcher.plan(0, peers), [{ peer: 'b', digests: [truth.digest] }])
 })
+
+test('a peer that lets asks run out costs the time once, not for every vertex', () => {
+  const fetcher = fetcherOf({ fetchTimeoutMs: 2000 })
+  const plansOf = (nowMs: number) => fetcher.plan(nowMs, peers)
+  fetcher.want(ref(1), 'a')
+  assert.equal(plansOf(0)[0]!.peer, 'a')
+  assert.notEqual(plansOf(2000)[0]!.peer, 'a')
+  for (let id = 2; id < 12; id++) {
+    fetcher.want(ref(id), 'a')
+    for (const plan of plansOf(2000 + id)) {
+      assert.notEqual(plan.peer, 'a')
+      for (const digest of plan.digests) fetcher.forget({ ...ref(id), digest })
+      fetcher.forget(ref(1))
+      fetcher.finished(plan.peer, plan.digests)
+    }
+  }
+  fetcher.want(ref(20), 'a')
+  assert.equal(plansOf(20_000).find(plan => plan.digests.includes(ref(20).digest))!.peer, 'a')
+})

@@ -7,6 +7,8 @@ export type RandomDagPlan = {
   readonly rounds: number
   /** This author makes a second vertex in some slots; undefined for nobody. */
   readonly liar?: number | undefined
+  /** This author pauses most of the time. */
+  readonly idler?: number | undefined
   /** Every vertex references the newest of everybody, and nobody pauses for more than three rounds. */
   readonly isOrderly?: boolean
 }
@@ -20,7 +22,8 @@ export function randomDag(random: Random, committee: Committee, plan: RandomDagP
   for (let round = 1; round <= plan.rounds; round++) {
     const made: Vertex[][] = authors.map(() => [])
     const pauses = (author: number): boolean =>
-      random.chance(0.25) && (plan.isOrderly !== true || newest[author]![0]!.header.round > round - 3)
+      random.chance(author === plan.idler ? 0.8 : 0.25) &&
+      (plan.isOrderly !== true || newest[author]![0]!.header.round > round - 3)
     const proposers = quorumOf(random, committee, authors, author => !pauses(author))
     for (const author of proposers) {
       const copies = author === plan.liar && random.chance(0.5) ? 2 : 1

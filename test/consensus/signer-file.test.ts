@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { generateSigningKey, verifySignatureSync } from '../../src/codec/index.ts'
-import { openSigner } from '../../src/consensus/signer.ts'
+import { openSigner, writeSignerFloor } from '../../src/consensus/signer.ts'
 import { isBlyanError } from '../../src/errors/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'blyan-signer-'))
@@ -16,6 +16,7 @@ let files = 0
 
 function fileWith(rounds: number): string {
   const file = join(folder, `state-${files++}.json`)
+  writeSignerFloor(file)
   const signer = openSigner({ key, file })
   for (let round = 1; round <= rounds; round++) {
     signer.signVertex({ epoch: 0, round, digest: digestOf(round) }, message)
@@ -28,7 +29,7 @@ function fileWith(rounds: number): string {
 function floorRoundOf(file: string): number {
   const signer = openSigner({ key, file })
   signer.close()
-  return signer.floor.round
+  return signer.floor!.round
 }
 
 test('a new file is JSON, begins below round 1 and keeps what it was told', () => {
@@ -62,8 +63,8 @@ test('a checkpoint floor is on disk before its signature is there to be sent', (
   const copy = join(folder, 'copy.json')
   writeFileSync(copy, readFileSync(file))
   const reopened = openSigner({ key, file: copy })
-  assert.equal(reopened.floor.checkpointSequence, 4)
-  assert.equal(reopened.floor.round, 1)
+  assert.equal(reopened.floor!.checkpointSequence, 4)
+  assert.equal(reopened.floor!.round, 1)
   assert.equal(reopened.signCheckpoint({ sequence: 4, digest: digestOf(5) }, message), undefined)
   assert.equal(reopened.signCheckpoint({ sequence: 3, digest: digestOf(4) }, message), undefined)
   for (const one of [signer, reopened]) one.close()
@@ -92,7 +93,7 @@ test('a write that is cut off at any byte loses nothing that was kept before it'
 test('the write after a torn one is safe again', () => {
   const file = fileWith(4)
   const bytes = readFileSync(file)
-  const slot = bytes.indexOf('"turn":3')
+  const slot = bytes.indexOf('"turn":4')
   bytes.fill(0, slot, slot + 200)
   writeFileSync(file, bytes)
   const signer = openSigner({ key, file })
@@ -100,7 +101,7 @@ test('the write after a torn one is safe again', () => {
   signer.keep()
   signer.close()
   const again = readFileSync(file)
-  again.fill(0, again.indexOf('"turn":4'), again.indexOf('"turn":4') + 50)
+  again.fill(0, again.indexOf('"turn":5'), again.indexOf('"turn":5') + 50)
   writeFileSync(file, again)
   assert.equal(floorRoundOf(file), 7)
 })
@@ -130,6 +131,27 @@ test('a file with no readable slot is refused, never begun anew', () => {
       error => isBlyanError(error, 'SIGNER_STATE_DAMAGED')
     )
   }
+})
+
+test('with no file nothing is signed until it is known what to resume above', () => {
+  const file = join(folder, 'lost.json')
+  const signer = openSigner({ key, file })
+  assert.equal(signer.floor, undefined)
+  assert.throws(
+    () => signer.signVertex({ epoch: 0, round: 9, digest: digestOf(9) }, message),
+    error => isBlyanError(error, 'SIGN_BELOW_FLOOR')
+  )
+  assert.equal(signer.signCheckpoint({ sequence: 9, digest: digestOf(9) }, message), undefined)
+  signer.resumeAbove({ epoch: 0, round: 20, checkpointSequence: 4 })
+  signer.resumeAbove({ epoch: 0, round: 1, checkpointSequence: 0 })
+  assert.equal(floorRoundOf(file), 20)
+  assert.throws(
+    () => signer.signVertex({ epoch: 0, round: 20, digest: digestOf(20) }, message),
+    error => isBlyanError(error, 'SIGN_TWICE') || isBlyanError(error, 'SIGN_BELOW_FLOOR')
+  )
+  assert.equal(signer.signVertex({ epoch: 0, round: 21, digest: digestOf(21) }, message).length, 64)
+  assert.equal(signer.signCheckpoint({ sequence: 4, digest: digestOf(4) }, message), undefined)
+  signer.close()
 })
 
 test('numbers as large as they get fit their slot', () => {

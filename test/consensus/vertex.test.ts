@@ -5,13 +5,13 @@ import fc from 'fast-check'
 import { bytesToHex, hexToBytes, importSigningKey, verifySignatureSync } from '../../src/codec/index.ts'
 import { commitDigest, decodeCommit, encodeCommit } from '../../src/consensus/core/commit.ts'
 import {
+  baseVertices,
   decodeHeader,
   decodeVertex,
   encodeBody,
   encodeHeader,
   encodeVertex,
   eventsOfBody,
-  genesisVertices,
   refOf,
   vertexSigningBytes
 } from '../../src/consensus/core/vertex.ts'
@@ -100,7 +100,7 @@ test('whatever bytes come, decoders of vertices and commits answer or refuse by 
 
 test('round 0 is the same at every node of a network and differs between networks', () => {
   const committee = committeeOf(3)
-  const digests = (digest: Uint8Array) => genesisVertices(committee, digest, 5).map(refOf)
+  const digests = (digest: Uint8Array) => baseVertices({ committee, digest, timestampMs: 5 }).map(refOf)
   assert.deepEqual(digests(genesisDigest), digests(genesisDigest))
   assert.equal(new Set(digests(genesisDigest).map(ref => ref.digest)).size, 3)
   assert.notDeepEqual(digests(genesisDigest), digests(new Uint8Array(32)))

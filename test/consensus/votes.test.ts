@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VoteBook } from '../../src/consensus/core/votes.ts'
+import { createCommittee } from '../../src/consensus/core/committee.ts'
+import { sequencesPerKept, VoteBook } from '../../src/consensus/core/votes.ts'
 import { committeeOf } from './dag-builder.ts'
 
 const [ours, theirs, another] = ['aa', 'bb', 'cc'].map(pair => pair.repeat(32)) as [string, string, string]
@@ -85,4 +86,60 @@ test('what is certified is forgotten', () => {
     assert.equal(book.signers(sequence), 0)
   }
   assert.deepEqual([book.ownSequence, book.certifiedSequence], [100, 100])
+})
+
+const three = createCommittee(
+  0,
+  committeeOf(3).validators.map(validator => ({ ...validator })),
+  { degraded: 'crash' }
+)
+
+test('where two of three order, their signatures are told once, and only all three certify', () => {
+  const book = new VoteBook(three, 0)
+  book.addOwn(1, ours)
+  assert.equal(book.add(0, vote(1, ours)).kind, 'counted')
+  const ordered = book.add(1, vote(1, ours))
+  assert.equal(ordered.kind, 'ordered')
+  assert.deepEqual(ordered.kind === 'ordered' && ordered.certificate.votes.map(({ author }) => author), [0, 1])
+  assert.equal(book.add(1, vote(1, ours)).kind, 'counted')
+  assert.deepEqual(
+    [0, 1, 2].map(author => book.hasSignedNewest(author)),
+    [true, true, false]
+  )
+  assert.equal(book.certifiedSequence, 0)
+  assert.equal(book.add(2, vote(1, ours)).kind, 'certified')
+  assert.ok(book.hasSignedNewest(2))
+})
+
+test('where a quorum orders there is nothing between counting and certifying', () => {
+  const book = new VoteBook(committeeOf(3), 0)
+  book.addOwn(1, ours)
+  for (const author of [0, 1]) assert.equal(book.add(author, vote(1, ours)).kind, 'counted')
+  assert.equal(book.add(2, vote(1, ours)).kind, 'certified')
+})
+
+test('a member that is away for long costs little memory, and certifies all that is covered when it is back', () => {
+  const book = new VoteBook(three, 0)
+  const long = 20_000
+  for (let sequence = 1; sequence <= long; sequence++) {
+    book.addOwn(sequence, ours)
+    for (const author of [0, 1]) book.add(author, vote(sequence, ours))
+  }
+  const keptOld = Array.from({ length: long }, (_, index) => index + 1).filter(sequence => book.signers(sequence) > 0)
+  assert.ok(keptOld.length <= long / sequencesPerKept + 200, `${keptOld.length} are kept`)
+  // One in so many of the old ones, so that a proof spans few checkpoints; all of the newest.
+  assert.ok(keptOld.slice(0, -200).every(sequence => sequence % sequencesPerKept === 0))
+  assert.equal(book.add(2, vote(64, ours)).kind, 'certified')
+  assert.equal(book.add(2, vote(long - 500, ours)).kind, 'counted')
+  assert.equal(book.add(2, vote(long, ours)).kind, 'certified')
+  assert.equal(book.certifiedSequence, long)
+  assert.equal(book.signers(long - 1), 0)
+})
+
+test('what those who order promise is compared with what is computed, and certifies nothing', () => {
+  const book = new VoteBook(three, 0)
+  book.expect(2, theirs)
+  assert.equal(book.certifiedSequence, 0)
+  book.addOwn(1, ours)
+  assert.deepEqual(book.addOwn(2, ours), { kind: 'diverged', sequence: 2, ours, theirs })
 })

@@ -40,7 +40,33 @@ test('the committee and the limits are those of the file', () => {
   assert.equal(timeMs, Date.UTC(2026, 0, 1))
 })
 
+test('fields that may be left out change no digest while they are, and count when they are there', () => {
+  const { epochMs, ...rest } = parse(file).parameters
+  assert.equal(epochMs, 10_000)
+  assert.ok(!('degraded' in rest))
+  const explicit = { ...file, consensus: { ...file.consensus, epochMs: 10_000 } }
+  assert.notEqual(parse(explicit).cid, parse(file).cid)
+  assert.equal(parse({ ...file, consensus: { ...file.consensus, epochMs: 5 } }).parameters.epochMs, 5)
+})
+
+test('three may declare that two go on', () => {
+  const three = genesisFile({}, 3)
+  const crash = { ...three, consensus: { ...three.consensus, degraded: 'crash' } }
+  assert.deepEqual([parse(crash).committee.orderingWeight, parse(crash).committee.quorumWeight], [2, 3])
+  assert.equal(parse(three).committee.orderingWeight, 3)
+  assert.equal(parse({ ...file, consensus: { ...file.consensus, degraded: 'none' } }).degraded, 'none')
+})
+
+const three = genesisFile({}, 3)
 const refused: Record<string, unknown> = {
+  'going on with three of four': { ...file, consensus: { ...file.consensus, degraded: 'crash' } },
+  'going on with two when one of three has the most weight': {
+    ...three,
+    validators: three.validators.with(0, { ...three.validators[0]!, weight: 3 }),
+    consensus: { ...three.consensus, degraded: 'crash' }
+  },
+  'a degraded mode that nobody knows': { ...three, consensus: { ...three.consensus, degraded: 'lies' } },
+  'an epoch of negative length': { ...file, consensus: { ...file.consensus, epochMs: -1 } },
   'a key that nobody knows': { ...file, more: 1 },
   'a key that nobody knows, further in': { ...file, validators: [{ ...validator, stake: 1 }] },
   'another schema': { ...file, schema: 'blyan.genesis/2' },

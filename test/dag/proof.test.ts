@@ -50,6 +50,7 @@ function proofOf(index: number, changes: Partial<FinalityProof> = {}): FinalityP
     path: merklePath(leaves, index),
     checkpoints: [checkpoints[0]!.bytes],
     votes: votesOn(checkpoints[0]!.digest, [0, 1, 3]),
+    sets: [],
     ...changes
   }
 }

@@ -6,17 +6,24 @@ import { Executor } from '../../src/dag/core/executor.ts'
 import { type Genesis, type GenesisFile, genesisOf } from '../../src/dag/core/genesis.ts'
 import { HandlerRegistry } from '../../src/dag/core/handlers.ts'
 import { datasetHandler, modelHandler, noteHandler, partHandler } from '../../src/dag/core/handlers-model.ts'
-import { transferHandler } from '../../src/ledger/index.ts'
+import { evidenceHandler, transferHandler, validatorHandlers } from '../../src/ledger/index.ts'
 import { vertexOf } from '../consensus/dag-builder.ts'
 
-export const registry = new HandlerRegistry([
+const handlers = [
   noteHandler,
   modelHandler,
   partHandler('expert'),
   partHandler('router'),
   datasetHandler,
   transferHandler
-])
+]
+
+export const registry = new HandlerRegistry(handlers)
+
+/** With the handlers that belong to one network. */
+export function registryOf(genesis: Genesis): HandlerRegistry {
+  return new HandlerRegistry([...handlers, ...validatorHandlers({ genesis }), evidenceHandler({ genesis })])
+}
 
 /** The same key every time for a name. */
 export function keyOf(name: string, scheme: 'ed25519' | 'secp256k1' = 'ed25519'): SigningKey {
@@ -70,14 +77,18 @@ export function genesisFile(changes: Partial<GenesisFile> = {}, validators = 4):
 /** Executes what it is told, one vertex to a commit. */
 export class SmallNetwork {
   readonly genesis: Genesis
+  readonly handlers: HandlerRegistry
   readonly executor: Executor
+  /** Of the vertices that are made. */
+  vertexEpoch = 0
   readonly #clocks = new Map<SigningKey, number>()
   #previous: string
   #index = 0
 
   constructor(file: GenesisFile = genesisFile()) {
     this.genesis = genesisOf(file)
-    this.executor = new Executor({ genesis: this.genesis, handlers: registry })
+    this.handlers = registryOf(this.genesis)
+    this.executor = new Executor({ genesis: this.genesis, handlers: this.handlers })
     this.#previous = this.genesis.digestHex
   }
 
@@ -92,7 +103,7 @@ export class SmallNetwork {
       origin: 'home',
       createdAtMs: 1_700_000_000_000,
       type,
-      payload: payload instanceof Uint8Array ? payload : registry.get(type).encodePayload(payload),
+      payload: payload instanceof Uint8Array ? payload : this.handlers.get(type).encodePayload(payload),
       author: key.publicKey,
       ...changes
     }
@@ -102,7 +113,13 @@ export class SmallNetwork {
   /** The commit that orders these events, and its only vertex. */
   commit(...events: readonly SignedEvent[]): { commit: Commit; commitDigest: string; vertices: Vertex[] } {
     this.#index++
-    const vertex = vertexOf({ author: 0, round: this.#index, parents: [], events: events.map(event => event.bytes) })
+    const vertex = vertexOf({
+      author: 0,
+      round: this.#index,
+      parents: [],
+      events: events.map(event => event.bytes),
+      header: { epoch: this.vertexEpoch }
+    })
     const commit: Commit = {
       index: this.#index,
       round: this.#index,

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesToHex } from '../../src/codec/index.ts'
-import { dataFolderPaths } from '../../src/node/index.ts'
-import { openDatabase, tableRange } from '../../src/storage/index.ts'
-import { type ProcessNetwork, processNetwork, until } from './network-of-processes.ts'
+import { assertNobodySignedTwice } from './agreement.ts'
+import { processNetwork, until } from './network-of-processes.ts'
 
 // CI runs a few; `E2E_KILLS=200 node --test test/e2e/kills.test.ts` is the long form.
 const kills = Number(process.env.E2E_KILLS ?? '6')
@@ -61,7 +59,7 @@ test(`${kills} kills of validators under load: finality goes on, one order every
   for (const eventId of final)
     assert.ok(ordered.has(eventId), `${eventId} was announced as final and is not in the order`)
   await network.stopAll()
-  await assertNobodySignedTwice(network)
+  await assertNobodySignedTwice(network.folders.map(({ path }) => path))
 })
 
 test('a network that is stopped and started again goes on from its disks, and verifies', {
@@ -81,19 +79,3 @@ test('a network that is stopped and started again goes on from its disks, and ve
     assert.deepEqual({ valid: verdict.valid, reason: verdict.reason }, { valid: true, reason: null })
   }
 })
-
-/** Every vertex that reached any disk, of every author: one a round. */
-async function assertNobodySignedTwice(network: ProcessNetwork): Promise<void> {
-  const signed = new Map<string, string>()
-  for (const folder of network.folders) {
-    const database = await openDatabase(dataFolderPaths(folder.path).databaseFolder)
-    for await (const [key] of database.range(tableRange('r'))) {
-      const slot = bytesToHex(key.subarray(1, 17))
-      const digest = bytesToHex(key.subarray(17))
-      assert.equal(signed.get(slot) ?? digest, digest, `two vertices in slot ${slot}`)
-      signed.set(slot, digest)
-    }
-    await database.close()
-  }
-  assert.ok(signed.size > 0)
-}

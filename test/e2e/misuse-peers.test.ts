@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { encodeCanonical, sha256 } from '../../src/codec/index.ts'
 import { encodeBody, encodeHeader } from '../../src/consensus/core/vertex.ts'
 import { encodeProgress } from '../../src/consensus/wire.ts'
+import { parseGenesis } from '../../src/dag/index.ts'
 import { protocolIds } from '../../src/net/protocols.ts'
 import { framed, type HostilePeer, hostilePeer, randomBytes } from './hostile-peer.ts'
 import { type ProcessNetwork, processNetwork, until } from './network-of-processes.ts'
@@ -73,10 +74,17 @@ test('whoever connects can neither stop a node, nor fill its memory, nor stay wi
         stream.send(framed(bomb))
       })
       await peer.hello(genesis)
-      const far = { round: 1e12, commitIndex: 1e12, certifiedCommitIndex: 1e12 }
+      const far = {
+        epoch: 0,
+        round: 1e12,
+        commitIndex: 1e12,
+        certifiedCommitIndex: 1e12,
+        oldestCommitIndex: 1,
+        snapshotCommitIndex: 0
+      }
       await peer.pour(
         protocolIds.feed,
-        repeated(5000, () => framed(encodeProgress(far)))
+        repeated(20, () => framed(encodeProgress(far)))
       )
       await until('it is cut off', async () => peer.isCutOff, 20_000)
       assert.ok(asked > 0 && asked < 60, `asked ${asked} times`)
@@ -88,9 +96,16 @@ test('whoever connects can neither stop a node, nor fill its memory, nor stay wi
     const peer = await admitted()
     const request = framed(encodeCanonical([0, []]))
     await Promise.all(repeatedList(100, () => peer.pour(protocolIds.vertices, [request])))
-    const topic = `/blyan/${'0'.repeat(16)}/events/1`
-    for (let count = 0; count < 50; count++)
-      await peer.host.services.pubsub.publish(topic, randomBytes(1000)).catch(() => {})
+    assert.equal(peer.isCutOff, false)
+    const { digestHex } = parseGenesis(readFileSync(network.devnet.genesisFile, 'utf8'))
+    const topic = `/blyan/${digestHex.slice(0, 16)}/events/1`
+    const { pubsub } = peer.host.services
+    pubsub.subscribe(topic)
+    await until('the node takes part in the topic', async () => pubsub.getSubscribers(topic).length > 0)
+    await until('it is cut off for its gossip', async () => {
+      await pubsub.publish(topic, randomBytes(1000)).catch(() => {})
+      return peer.isCutOff
+    })
     await answers(network)
   })
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { connectToDaemon, type DaemonClient } from '../../src/cli/daemon-client.ts'
-import { type Devnet, type DevnetFolder, prepareDevnet } from '../../src/cli/devnet/folders.ts'
+import { type Devnet, type DevnetConsensus, type DevnetFolder, prepareDevnet } from '../../src/cli/devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../../src/cli/devnet/processes.ts'
 import { dataFolderPaths, type EventLine, type NodeStatus, type SubmittedEvent } from '../../src/node/index.ts'
 
@@ -120,8 +120,13 @@ export function scratchFolder(t: TestContext): string {
   return folder
 }
 
-export async function processNetwork(t: TestContext, validators: number, learners = 0): Promise<ProcessNetwork> {
-  const network = new ProcessNetwork(await prepareDevnet({ root: scratchFolder(t), validators, learners }))
+export async function processNetwork(
+  t: TestContext,
+  validators: number,
+  learners = 0,
+  consensus: DevnetConsensus = {}
+): Promise<ProcessNetwork> {
+  const network = new ProcessNetwork(await prepareDevnet({ root: scratchFolder(t), validators, learners, consensus }))
   t.after(() => network.killAll())
   return network
 }

@@ -12,7 +12,8 @@ function slowStream() {
     letGo = resolve
   })
   const stream = { send: (bytes: Uint8Array) => sent.push(bytes) < 0, onDrain: () => drained, close: async () => {} }
-  return { stream: stream as unknown as Stream, framesSent: () => sent.filter((_, i) => i % 2 === 1), letGo }
+  // Frames as large as these come with their length before them, on its own.
+  return { stream: stream as unknown as Stream, framesSent: () => sent.filter(bytes => bytes.length > 4), letGo }
 }
 
 test('to a peer that reads too slowly the oldest frames are dropped and the newest kept', async () => {
@@ -47,24 +48,67 @@ test('frames arrive in the order they were pushed, also those pushed before the 
     () => {}
   )
   for (let i = 0; i < 20; i++) feed.push(Uint8Array.of(i))
-  while (sent.length < 40) await new Promise(setImmediate)
+  while (sent.length < 20) await new Promise(setImmediate)
   assert.deepEqual(
-    sent.filter((_, i) => i % 2 === 1).map(frame => frame[0]),
+    sent.map(frame => frame[4]),
     Array.from({ length: 20 }, (_, i) => i)
   )
 })
 
-test('a feed whose stream fails says so once and takes no more', async () => {
-  let ends = 0
+test('a feed whose stream fails takes nothing for a while, then begins again and says so once', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const sent: Uint8Array[] = []
+  const stream = { send: (bytes: Uint8Array) => sent.push(bytes) > 0, close: async () => {}, abort: () => {} }
+  let isBroken = true
+  let reopened = 0
   const feed = createFeedSender(
     async () => {
-      throw new Error('no')
+      if (isBroken) throw new Error('no')
+      return stream as unknown as Stream
     },
-    () => ends++
+    () => reopened++
   )
   feed.push(Uint8Array.of(1))
   await new Promise(setImmediate)
   feed.push(Uint8Array.of(2))
   await new Promise(setImmediate)
-  assert.equal(ends, 1)
+  assert.equal(reopened, 0)
+  t.mock.timers.tick(networkLimits.reopenFeedMs)
+  assert.equal(reopened, 1)
+  isBroken = false
+  feed.push(Uint8Array.of(3))
+  await new Promise(setImmediate)
+  assert.deepEqual(
+    sent.map(bytes => bytes.at(-1)),
+    [3]
+  )
+})
+
+test('a feed whose stream the peer ends begins again; what an older stream says late does not end the new one', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const ends: (() => void)[] = []
+  const sent: number[] = []
+  let reopened = 0
+  const feed = createFeedSender(
+    async onEnd => {
+      ends.push(onEnd)
+      const place = ends.length
+      return { send: () => sent.push(place) > 0, close: async () => {}, abort: () => {} } as unknown as Stream
+    },
+    () => reopened++
+  )
+  feed.push(Uint8Array.of(1))
+  await new Promise(setImmediate)
+  ends[0]!()
+  t.mock.timers.tick(networkLimits.reopenFeedMs)
+  feed.push(Uint8Array.of(2))
+  await new Promise(setImmediate)
+  ends[0]!()
+  feed.push(Uint8Array.of(3))
+  await new Promise(setImmediate)
+  assert.deepEqual({ reopened, sent }, { reopened: 1, sent: [1, 2, 2] })
+  feed.close()
+  ends[1]!()
+  t.mock.timers.tick(networkLimits.reopenFeedMs)
+  assert.equal(reopened, 1)
 })

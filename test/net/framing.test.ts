@@ -81,3 +81,16 @@ test('a stream that ends inside a frame is refused, one that ends between frames
 test('a stream with no frame gives none', async () => {
   await assert.rejects(readFrame(streamOf([]), 10), error => isBlyanError(error, 'FRAME_TRUNCATED'))
 })
+
+test('a small frame leaves as one piece, a large one is not copied', async () => {
+  const pieces: Uint8Array[] = []
+  const stream = { send: (bytes: Uint8Array) => pieces.push(bytes) > 0 } as unknown as Stream
+  const large = new Uint8Array(1 << 20)
+  await writeFrame(stream, new Uint8Array(100))
+  await writeFrame(stream, large)
+  assert.deepEqual(
+    pieces.map(piece => piece.length),
+    [104, 4, 1 << 20]
+  )
+  assert.equal(pieces[2], large)
+})

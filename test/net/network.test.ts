@@ -16,7 +16,13 @@ type Line = { readonly fields: { theirGenesis?: string; ourGenesis?: string }; r
 
 async function open(
   t: TestContext,
-  input: { genesis?: string; peers?: string[]; listen?: string[]; serve?: (network: Network) => void } = {}
+  input: {
+    genesis?: string
+    peers?: string[]
+    listen?: string[]
+    peersMax?: number
+    serve?: (network: Network) => void
+  } = {}
 ) {
   const lines: Line[] = []
   const log = (fields: object, text: string) => void lines.push({ fields, text })
@@ -25,7 +31,7 @@ async function open(
     listen: input.listen ?? ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
     peers: input.peers ?? [],
-    peersMax: 16,
+    peersMax: input.peersMax ?? 16,
     genesis: input.genesis ?? 'genesisa',
     version: '0.0.0',
     roles: [],
@@ -151,6 +157,50 @@ test('frames of a feed arrive in order, and from admitted peers only', async t =
     .catch(() => {})
   await new Promise(resolve => setTimeout(resolve, 300))
   assert.equal(got.includes(99), false)
+})
+
+test('who has no room for us is not read from; nothing is lost, and others are not held up', async t => {
+  const got = new Map<string, number[]>()
+  const waiting: (() => void)[] = []
+  const a = await open(t)
+  const b = await open(t, { peers: [a.address()] })
+  const c = await open(t, { peers: [a.address()] })
+  a.network.onFeed((peerId, frame) => {
+    got.set(peerId, [...(got.get(peerId) ?? []), frame[0]!])
+    if (peerId !== b.network.peerId || got.get(peerId)!.length > 3) return undefined
+    return new Promise<void>(resolve => waiting.push(resolve))
+  })
+  await until(() => a.network.peers().length === 2 && b.network.peers().length === 1 && c.network.peers().length === 1)
+  const large = 300_000
+  for (const one of [b, c]) {
+    const feed = one.network.feed(a.network.peerId, () => {})
+    for (let place = 0; place < 30; place++) feed.push(new Uint8Array(large).fill(place))
+  }
+  const expected = Array.from({ length: 30 }, (_, place) => place)
+  await until(() => got.get(c.network.peerId)?.length === 30 && waiting.length === 1)
+  assert.deepEqual(got.get(b.network.peerId), [0])
+  for (let count = 1; count <= 3; count++) {
+    await until(() => waiting.length === count)
+    waiting[count - 1]!()
+  }
+  await until(() => got.get(b.network.peerId)!.length === 30)
+  assert.deepEqual([...got.values()], [expected, expected])
+})
+
+test('a full node has room for those it cannot do without, and for nobody else', async t => {
+  const a = await open(t, { peersMax: 1 })
+  const first = await open(t, { peers: [a.address()] })
+  await until(() => a.network.peers().length === 1 && first.network.peers().length === 1)
+  const second = await open(t)
+  a.network.keepRoomFor([second.network.peerId])
+  second.network.addPeer(a.address())
+  const third = await open(t, { peers: [a.address()] })
+  await until(() => a.network.peers().length === 2)
+  await until(() => third.lines.some(({ text }) => text === 'the peer refused us'))
+  assert.deepEqual(
+    a.network.peers().map(({ peerId }) => peerId),
+    [first.network.peerId, second.network.peerId]
+  )
 })
 
 test('a port that is taken is named', async t => {

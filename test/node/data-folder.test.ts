@@ -10,6 +10,7 @@ import { describeError, isBlyanError } from '../../src/errors/index.ts'
 import {
   chooseDataFolder,
   dataFolderPaths,
+  dataFormatVersion,
   openDataFolder,
   readApiAddress,
   readApiToken
@@ -132,7 +133,7 @@ test('the address of a dead daemon is not believed', async () => {
 test('data of a newer version is refused and left alone', async () => {
   const path = join(base, 'newer')
   await (await openDataFolder(path)).release()
-  writeFileSync(join(path, 'version'), '2\n')
+  writeFileSync(join(path, 'version'), `${dataFormatVersion + 1}\n`)
   await assert.rejects(
     openDataFolder(path),
     error => isBlyanError(error, 'DATA_TOO_NEW') && describeError(error).exitCode === 8

@@ -130,4 +130,8 @@ test('init makes what is missing, finds the rest, and never touches a key or ano
     ['validator']
   )
   assert.equal(unlocked.validator?.scheme, 'ed25519')
+  assert.deepEqual(
+    unlocked.validators.map(({ name, key }) => [name, key === unlocked.validator]),
+    [['validator', true]]
+  )
 })

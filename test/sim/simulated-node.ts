@@ -1,357 +1,492 @@
-import { createHash } from 'node:crypto'
-import { isCheckpointDue } from '../../src/consensus/core/checkpoint-cadence.ts'
-import { type Commit, commitDigest } from '../../src/consensus/core/commit.ts'
+import type { PeerProgress } from '../../src/consensus/core/peer-table.ts'
 import { genesisPoint, Replica } from '../../src/consensus/core/replica.ts'
-import type { Effect, Restored } from '../../src/consensus/core/replica-types.ts'
-import {
-  emptyFloor,
-  maySignCheckpoint,
-  maySignVertex,
-  type SignerFloor
-} from '../../src/consensus/core/signer-floor.ts'
-import { eventsOfBody } from '../../src/consensus/core/vertex.ts'
+import type { Effect, ReplicaView } from '../../src/consensus/core/replica-types.ts'
 import type { CertifiedCheckpoint } from '../../src/consensus/core/votes.ts'
-import type { Committee, ConsensusParameters, Vertex } from '../../src/consensus/index.ts'
+import type { Vertex } from '../../src/consensus/index.ts'
+import { EvidenceWatch } from './evidence-watch.ts'
+import { Failure } from './judge.ts'
+import type { Liar } from './liar.ts'
+import { Relays } from './relays.ts'
+import { restoredFrom } from './restored.ts'
+import { CrashSignal, type DiskImage, SimulatedDisk, type Snapshot } from './simulated-disk.ts'
+import { SimulatedExchange } from './simulated-exchange.ts'
+import { type ExecutedOutcome, SimulatedJournal } from './simulated-journal.ts'
+import { type Checkpoint, type Executed, Ledger } from './simulated-ledger.ts'
+import { SimulatedSigner } from './simulated-signer.ts'
+import { SnapshotMaker } from './snapshot-maker.ts'
+import type { World } from './world.ts'
 
-export type Executed = { readonly commit: Commit; readonly bytes: Uint8Array; readonly digest: string }
-type Checkpoint = {
-  readonly sequence: number
-  readonly digest: string
-  readonly commitIndex: number
-  readonly commitDigest: string
-}
+const progressEveryMs = 1000
+const quietProgressEveryMs = 30_000
 
-/** One write; the journal up to the last sync survives a crash, and any prefix beyond may. */
-type Write = (disk: Disk) => void
-
-export class Disk {
-  readonly vertices = new Map<string, Vertex>()
-  readonly commits: Executed[] = []
-  readonly seen = new Set<string>()
-  readonly log: string[] = []
-  readonly checkpoints = new Map<number, Checkpoint>()
-  readonly certificates = new Map<number, CertifiedCheckpoint>()
-  stateHash = 'genesis'
-  cadence = { commits: 0, events: 0, lastTimestampMs: 0 }
-  checkpointSequence = 0
-}
-
-export type SimulatedWorld = {
-  nowMs(): number
-  wallMs(node: number): number
-  after(delayMs: number, what: () => void): void
-  send(from: number, to: number, deliver: (node: SimulatedNode) => void): void
-  diskDelayMs(node: number): number
-  onSigned(node: number, round: number, digest: string): void
-  onExecuted(node: number, executed: Executed, stateHash: string): void
-  onAlarm(node: number, text: string): void
-}
-
-/** A node of the simulation: the real replica, a disk that can lose its tail, and a signer floor that cannot. */
+/** One process: the real replica, a store that can lose its tail, floors that stay unless they are taken away. */
 export class SimulatedNode {
   readonly index: number
-  readonly disk = new Disk()
-  readonly #world: SimulatedWorld
-  readonly #committee: Committee
-  readonly #parameters: ConsensusParameters
-  readonly #genesisDigest: Uint8Array
-  #journal: { write: Write; synced: boolean }[] = []
-  #durable: Write[] = []
-  #floor: SignerFloor = emptyFloor
-  #replica: Replica | undefined
+  readonly disk = new SimulatedDisk()
+  liar: Liar | undefined
+  replica: Replica | undefined
+  ledger: Ledger
+  /** Own place in the committee of the epoch; undefined while no member. */
+  self: number | undefined
+  readonly #world: World
+  readonly #exchange: SimulatedExchange
+  readonly signer: SimulatedSigner
+  readonly #peers = new Set<number>()
+  readonly #relays: Relays
+  readonly #evidence: EvidenceWatch
+  readonly #snapshots: SnapshotMaker
+  #journal: SimulatedJournal | undefined
   #life = 0
+  #replicas = 0
+  #pausedUntilMs = 0
+  #progressSent = ''
+  #progressSentAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(input: {
-    index: number
-    committee: Committee
-    parameters: ConsensusParameters
-    genesisDigest: Uint8Array
-    world: SimulatedWorld
-  }) {
-    this.index = input.index
-    this.#committee = input.committee
-    this.#parameters = input.parameters
-    this.#genesisDigest = input.genesisDigest
-    this.#world = input.world
+  constructor(index: number, world: World) {
+    this.index = index
+    this.#world = world
+    this.ledger = new Ledger(world.rules)
+    this.signer = new SimulatedSigner(world.keyring)
+    this.#relays = new Relays(this, world)
+    this.#evidence = new EvidenceWatch(index, world)
+    this.#snapshots = new SnapshotMaker(world)
+    this.#exchange = new SimulatedExchange(this, world)
   }
 
   get isUp(): boolean {
-    return this.#replica !== undefined
+    return this.replica !== undefined
   }
 
-  get replica(): Replica | undefined {
-    return this.#replica
+  get isReachable(): boolean {
+    return this.isUp && this.#pausedUntilMs <= this.#world.queue.nowMs
   }
 
-  get isValidator(): boolean {
-    return this.index < this.#committee.validators.length
+  get life(): number {
+    return this.#life
+  }
+
+  get key(): string | undefined {
+    return this.self === undefined ? undefined : this.ledger.epoch.committee.validators[this.self]!.name
+  }
+
+  get view(): ReplicaView | undefined {
+    return this.replica?.view()
+  }
+
+  get certifiedCommitIndex(): number {
+    const { certificates, checkpoints } = this.disk.image
+    let best = 0
+    for (const [sequence, { checkpoint }] of certificates)
+      best = Math.max(best, (checkpoint ?? checkpoints.get(sequence))?.commitIndex ?? 0)
+    return Math.min(best, this.ledger.lastCommit?.index ?? 0)
   }
 
   start(): void {
-    this.#life++
-    const life = this.#life
-    const restored = this.#restored()
-    this.#replica = new Replica({
-      committee: this.#committee,
-      self: this.isValidator ? this.index : undefined,
-      parameters: this.#parameters,
-      context: { monotonicMs: () => this.#world.nowMs(), wallMs: () => this.#world.wallMs(this.index) },
-      genesisDigest: this.#genesisDigest,
-      genesisTimeMs: 0,
-      ...(restored === undefined ? {} : { restored })
-    })
-    const last = this.disk.checkpoints.get(this.disk.checkpointSequence)
-    this.#replica.executed(this.#replica.point.index, {
-      ordered: [],
-      eventsSinceCheckpoint: this.disk.cadence.events,
-      ...(last === undefined || this.disk.certificates.has(last.sequence) ? {} : { checkpoint: this.#vote(last) })
-    })
-    this.#drain()
-    const loop = (): void => {
-      if (this.#life !== life || this.#replica === undefined) return
-      this.#replica.tick()
-      this.#drain()
-      this.#world.after(this.#replica.tickWithinMs, loop)
+    const life = ++this.#life
+    const { image } = this.disk
+    this.ledger = image.base?.ledger.clone() ?? new Ledger(this.#world.rules)
+    for (const executed of image.commits) {
+      if (executed.commit.index <= (this.ledger.lastCommit?.index ?? 0)) continue
+      if (this.ledger.nextEpoch !== undefined) this.ledger.enterNextEpoch()
+      const { checkpoint } = this.ledger.execute(executed)
+      if (checkpoint !== undefined) image.checkpoints.set(checkpoint.sequence, checkpoint)
     }
-    loop()
+    const { nextEpoch, lastCheckpoint } = this.ledger
+    if (nextEpoch !== undefined && image.certificates.has(lastCheckpoint!.sequence)) this.ledger.enterNextEpoch()
+    this.#guard(() => this.#build())
+    const loop = (): void => {
+      if (this.#life !== life || this.replica === undefined) return
+      this.replica.tick()
+      this.#drain()
+      this.#tellProgress()
+      this.later(this.replica?.tickWithinMs ?? 0, loop)
+    }
+    this.take(loop)
   }
 
-  /** Process death: what was not synced may be lost from the end. `keep` says how much of it stays. */
-  crash(keep: (unsynced: number) => number): void {
-    this.#replica = undefined
+  /** Everything in memory is gone. */
+  die(): void {
+    this.#evidence.close()
     this.#life++
-    const firstUnsynced = this.#journal.findLastIndex(entry => entry.synced) + 1
-    const kept = this.#journal.slice(0, firstUnsynced + keep(this.#journal.length - firstUnsynced))
-    this.#durable.push(...kept.map(entry => entry.write))
-    this.#journal = []
-    Object.assign(this, { disk: new Disk() })
-    for (const write of this.#durable) write(this.disk)
+    this.replica = undefined
+    this.#journal = undefined
+    this.#peers.clear()
+    this.#relays.clear()
+    this.#snapshots.forget()
+    this.#pausedUntilMs = 0
+    this.#world.network.hangUp(this.index)
+  }
+
+  /** SIGSTOP: what arrives and what is due waits. */
+  pause(forMs: number): void {
+    this.#pausedUntilMs = this.#world.queue.nowMs + forMs
+  }
+
+  closeEvidence(): void {
+    this.#evidence.close()
+  }
+
+  /** Lets `what` happen in this process now, or when it wakes up; never once it is dead. */
+  take(what: (node: SimulatedNode) => void): void {
+    if (this.replica === undefined) return
+    const { nowMs } = this.#world.queue
+    if (this.#pausedUntilMs > nowMs) {
+      this.later(0, () => what(this))
+      return
+    }
+    this.#guard(() => {
+      what(this)
+      this.#drain()
+    })
+  }
+
+  /** A crash that a write brings ends this process, and nothing else. */
+  #guard(what: () => void): void {
+    const life = this.#life
+    try {
+      what()
+    } catch (error) {
+      if (!(error instanceof CrashSignal)) throw error
+      if (this.#life === life) this.#world.onCrash(this.index, error.how)
+    }
+  }
+
+  later(delayMs: number, what: () => void): void {
+    const life = this.#life
+    const { queue } = this.#world
+    queue.after(Math.max(delayMs, this.#pausedUntilMs - queue.nowMs), () => {
+      if (this.#life === life) this.take(what)
+    })
   }
 
   submit(id: string): boolean {
-    const accepted = this.#replica?.submit([{ id, bytes: Buffer.from(id) }]) ?? false
+    let isTaken = false
+    this.take(() => {
+      isTaken = this.replica!.submit([{ id, bytes: Buffer.from(id) }])
+    })
+    return isTaken && this.isUp
+  }
+
+  peerConnected(peer: number): void {
+    this.#peers.add(peer)
+    this.replica!.peerConnected(String(peer), this.#validatorOf(peer))
+    this.#greet(peer)
+    this.#relays.choose(this.#peers)
+  }
+
+  peerDisconnected(peer: number): void {
+    this.#peers.delete(peer)
+    this.#relays.gone(peer)
+    this.replica!.peerDisconnected(String(peer))
+  }
+
+  receiveVertex(from: number, vertex: Vertex): void {
+    const { replica } = this
+    if (vertex.header.round <= replica!.gcRound || replica!.vertex(vertex.digest) !== undefined) return
+    if (this.#world.verdicts.isSound(vertex, this.ledger.epoch.committee)) replica!.receive(String(from), [vertex])
+    else this.#world.trace.happened('vertex refused', this.index, from)
+  }
+
+  /** Replaces everything by a snapshot that was verified. */
+  install(snapshot: Snapshot): void {
+    const { judge, trace } = this.#world
+    if (this.liar === undefined) judge.installed(this.index, snapshot.checkpoint)
+    trace.happened('snapshot installed', this.index, snapshot.checkpoint.commitIndex)
+    this.#journal!.settle()
+    this.disk.synced(this.disk.append([{ kind: 'installed', snapshot }]))
+    this.ledger = snapshot.ledger.clone()
+    if (this.ledger.nextEpoch !== undefined) this.ledger.enterNextEpoch()
+    this.#rebuild()
+  }
+
+  /** Sends a vertex of ours, or what a liar made, to all that get our vertices. */
+  broadcast(vertex: Vertex, isMeant: (peer: number) => boolean = () => true): void {
+    for (const peer of this.#peers)
+      if ((this.#validatorOf(peer) !== undefined || this.#relays.serves(peer)) && isMeant(peer)) this.push(peer, vertex)
+  }
+
+  push(peer: number, vertex: Vertex): void {
+    const { network, judge } = this.#world
+    const author = this.ledger.epochs[vertex.header.epoch]?.committee.validators[vertex.header.author]
+    if (author !== undefined) judge.sawVertex(vertex, author.name)
+    network.send(this.index, peer, node => node.receiveVertex(this.index, vertex), true)
+  }
+
+  get peers(): ReadonlySet<number> {
+    return this.#peers
+  }
+
+  addRelay(peer: number): void {
+    this.#relays.add(peer)
+    for (const tip of this.replica!.tips()) this.push(peer, tip)
+  }
+
+  /** A new replica over what is on disk, as after a start, an epoch's end or a snapshot. */
+  #build(): void {
+    const { parameters, rules } = this.#world
+    const replicaNumber = ++this.#replicas
+    const { epoch, lastCheckpoint } = this.ledger
+    const place = epoch.committee.validators.findIndex(validator => validator.peerId === String(this.index))
+    this.self = place === -1 ? undefined : place
+    const floor = this.signer.open(this.key)
+    this.replica = new Replica({
+      epoch,
+      // A liar makes its vertices itself.
+      self: this.liar === undefined ? this.self : undefined,
+      parameters,
+      context: {
+        monotonicMs: () => this.#world.monotonicMs(this.index),
+        wallMs: () => this.#world.wallMs(this.index)
+      },
+      isRecovering: floor === undefined,
+      restored: restoredFrom({
+        node: this.index,
+        image: this.disk.image,
+        ledger: this.ledger,
+        floor,
+        parameters,
+        genesis: genesisPoint(rules.genesis.digest, rules.genesis.timestampMs)
+      })
+    })
+    this.#journal = new SimulatedJournal({
+      disk: this.disk,
+      ledger: this.ledger,
+      later: (delayMs, what) => this.later(delayMs, () => replicaNumber === this.#replicas && what()),
+      nowMs: () => this.#world.queue.nowMs,
+      latencyMs: () => this.#diskLatencyMs(),
+      onCommit: executed => this.#noteCommit(executed),
+      onExecuted: outcome => this.#noteExecuted(outcome)
+    })
+    const isOpen = lastCheckpoint !== undefined && !this.disk.image.certificates.has(lastCheckpoint.sequence)
+    this.replica.executed(this.replica.point.index, {
+      ordered: [],
+      eventsSinceCheckpoint: this.ledger.eventsSinceCheckpoint,
+      epochClosesAt: this.ledger.epochClosesAt,
+      ...this.#vote(isOpen ? lastCheckpoint : undefined)
+    })
     this.#drain()
-    return accepted
   }
 
-  with(what: (replica: Replica) => void): void {
-    if (this.#replica === undefined) return
-    what(this.#replica)
-    this.#drain()
+  #noteCommit(executed: Executed): void {
+    const { lastCheckpoint } = this.ledger
+    const { index, round } = executed.commit
+    if (lastCheckpoint?.commitIndex === index) this.disk.image.checkpoints.set(lastCheckpoint.sequence, lastCheckpoint)
+    this.#world.trace.happened('commit', this.index, index, () => {
+      const digest = executed.digest.slice(0, 8)
+      return `commit ${index} (${digest}) round ${round}: ${executed.ids.join(', ') || 'no events'}`
+    })
+    if (this.liar === undefined) this.#world.judge.executed(this.index, executed, this.ledger)
   }
 
-  certifiedCommitIndex(): number {
-    let best = 0
-    for (const sequence of this.disk.certificates.keys())
-      best = Math.max(best, this.disk.checkpoints.get(sequence)?.commitIndex ?? 0)
-    return best
+  #noteExecuted(outcome: ExecutedOutcome): void {
+    const { checkpoint } = outcome
+    if (checkpoint !== undefined) this.#snapshots.executed(checkpoint, this.ledger)
+    this.replica!.executed(outcome.commitIndex, { ...outcome, ...this.#vote(checkpoint) })
   }
 
-  #restored(): Restored | undefined {
-    if (this.disk.commits.length === 0 && this.disk.vertices.size === 0) {
-      return this.#floor.round === 0 ? undefined : { ...this.#nothing(), floorRound: this.#floor.round }
-    }
-    const last = this.disk.commits.at(-1)
-    const point =
-      last === undefined
-        ? this.#nothing().point
-        : {
-            index: last.commit.index,
-            round: last.commit.round,
-            digest: last.digest,
-            timestampMs: last.commit.timestampMs
-          }
-    const gcRound = Math.max(-1, point.round - this.#parameters.gcDepthRounds)
-    const committed = this.disk.commits
-      .filter(entry => entry.commit.round > gcRound)
-      .flatMap(entry => entry.commit.vertices.filter(ref => ref.round > gcRound).map(ref => ref.digest))
-    return {
-      point,
-      gcRound,
-      committed,
-      vertices: [...this.disk.vertices.values()].filter(vertex => vertex.header.round > gcRound),
-      floorRound: this.#floor.round,
-      ownEvents: this.#ownEvents(new Set(committed)),
-      certifiedSequence: Math.max(0, ...this.disk.certificates.keys())
-    }
+  #vote(checkpoint: Checkpoint | undefined): ReturnType<SimulatedSigner['vote']> {
+    if (this.liar === undefined) return this.signer.vote(this.key, checkpoint)
+    if (checkpoint === undefined) return {}
+    if (this.self !== undefined) this.liar.executed(checkpoint)
+    return { checkpoint: { sequence: checkpoint.sequence, digest: checkpoint.digest } }
   }
 
-  #ownEvents(committed: ReadonlySet<string>): Restored['ownEvents'] {
-    const own = [...this.disk.vertices.values()].filter(
-      vertex => vertex.header.author === this.index && !committed.has(vertex.digest)
-    )
-    return own.flatMap(({ body, header }) =>
-      eventsOfBody(body).map(bytes => ({ event: { id: Buffer.from(bytes).toString(), bytes }, round: header.round }))
-    )
-  }
-
-  #nothing(): Restored {
-    return {
-      point: genesisPoint(this.#genesisDigest, 0),
-      gcRound: -1,
-      committed: [],
-      vertices: [],
-      floorRound: 0,
-      ownEvents: [],
-      certifiedSequence: 0
-    }
-  }
-
-  #write(write: Write, synced: boolean): void {
-    write(this.disk)
-    this.#journal.push({ write, synced })
+  #certified({ certificate }: Extract<Effect, { kind: 'certified' }>): void {
+    const { sequence } = certificate
+    const checkpoint = this.disk.image.checkpoints.get(sequence)
+    this.#world.trace.happened('certified', this.index, sequence)
+    if (this.liar === undefined) this.#world.judge.certified(this.index, certificate, this.ledger.epoch.committee)
+    this.#journal!.add({ kind: 'certificate', certificate, checkpoint })
+    this.disk.image.certificates.set(sequence, { certificate, checkpoint })
+    const parts = this.#snapshots.certified(certificate, this.disk)
+    if (parts.length > 0) this.#world.trace.happened('snapshot made', this.index, checkpoint!.commitIndex)
+    for (const part of parts) this.#journal!.add(part)
   }
 
   #drain(): void {
     for (
-      let effects = this.#replica?.takeEffects() ?? [];
+      let effects = this.replica?.takeEffects() ?? [];
       effects.length > 0;
-      effects = this.#replica?.takeEffects() ?? []
+      effects = this.replica?.takeEffects() ?? []
     ) {
-      for (const effect of effects) this.#perform(effect)
+      const { replica } = this
+      for (const effect of effects) if (this.replica === replica) this.#perform(effect)
     }
   }
 
   #perform(effect: Effect): void {
-    if (effect.kind === 'store')
-      this.#write(disk => {
-        for (const vertex of effect.vertices) disk.vertices.set(vertex.digest, vertex)
-      }, false)
-    if (effect.kind === 'sign') this.#sign(effect)
-    if (effect.kind === 'broadcast')
-      for (const peer of this.peers)
-        this.#world.send(this.index, peer, node =>
-          node.with(replica => replica.receive(String(this.index), [effect.vertex]))
-        )
-    if (effect.kind === 'commit') this.#execute(effect)
-    if (effect.kind === 'certified')
-      this.#write(disk => disk.certificates.set(effect.certificate.sequence, effect.certificate), false)
-    if (effect.kind === 'diverged')
-      this.#world.onAlarm(this.index, `checkpoint ${effect.sequence}: ${effect.ours} here, ${effect.theirs} there`)
-    if (effect.kind === 'fetchVertices') this.#fetchVertices(effect)
-    if (effect.kind === 'fetchCommits') this.#fetchCommits(effect)
-  }
-
-  peers: number[] = []
-
-  #sign(effect: Extract<Effect, { kind: 'sign' }>): void {
-    const life = this.#life
-    const vertex: Vertex = {
-      digest: effect.digest,
-      header: effect.header,
-      headerBytes: effect.headerBytes,
-      signature: new Uint8Array(64),
-      body: effect.body
-    }
-    this.#world.after(this.#world.diskDelayMs(this.index), () => {
-      if (this.#life !== life) return
-      const verdict = maySignVertex(this.#floor, { epoch: 0, round: effect.header.round, digest: effect.digest })
-      if (!verdict.allowed) return this.with(replica => replica.signed(undefined))
-      this.#write(disk => disk.vertices.set(vertex.digest, vertex), true)
-      this.#world.after(this.#world.diskDelayMs(this.index), () => {
-        if (this.#life !== life) return
-        this.#floor = verdict.floor
-        this.#world.onSigned(this.index, effect.header.round, effect.digest)
-        this.with(replica => replica.signed(vertex))
-      })
-    })
-  }
-
-  #vote(checkpoint: Checkpoint): {
-    sequence: number
-    digest: string
-    vote?: { sequence: number; digest: string; signature: Uint8Array }
-  } {
-    const { sequence, digest } = checkpoint
-    if (!this.isValidator) return { sequence, digest }
-    const verdict = maySignCheckpoint(this.#floor, { sequence, digest })
-    if (!verdict.allowed) return { sequence, digest }
-    this.#floor = verdict.floor
-    return { sequence, digest, vote: { sequence, digest, signature: new Uint8Array(64) } }
-  }
-
-  #execute(effect: Extract<Effect, { kind: 'commit' }>): void {
-    const { commit } = effect
-    const ids = effect.vertices.flatMap(vertex => eventsOfBody(vertex.body).map(bytes => Buffer.from(bytes).toString()))
-    this.#write(disk => {
-      const fresh = ids.filter(id => !disk.seen.has(id))
-      for (const id of fresh) disk.seen.add(id)
-      disk.log.push(...fresh)
-      disk.stateHash = createHash('sha256').update(disk.stateHash).update(fresh.join()).digest('hex')
-      disk.commits.push({ commit, bytes: effect.commitBytes, digest: effect.digest })
-      disk.cadence = {
-        commits: disk.cadence.commits + 1,
-        events: disk.cadence.events + fresh.length,
-        lastTimestampMs: disk.cadence.lastTimestampMs
+    switch (effect.kind) {
+      case 'store':
+        for (const vertex of effect.vertices) {
+          this.#journal!.add({ kind: 'vertex', vertex })
+          if (this.liar === undefined) this.#evidence.stored(vertex)
+          this.#relays.pass(vertex)
+        }
+        break
+      case 'sign':
+        this.#sign(effect)
+        break
+      case 'broadcast':
+        this.broadcast(effect.vertex)
+        break
+      case 'commit':
+        this.#journal!.execute(effect)
+        break
+      case 'certified':
+        this.#certified(effect)
+        break
+      case 'ordered': {
+        const { certificate } = effect
+        const checkpoint = this.disk.image.checkpoints.get(certificate.sequence)
+        this.#world.trace.happened('ordered, not final', this.index, certificate.sequence)
+        if (checkpoint !== undefined) this.#journal!.add({ kind: 'ordered', certificate, checkpoint })
+        break
       }
-      if (!isCheckpointDue(disk.cadence, commit.timestampMs, this.#parameters)) return
-      const sequence = ++disk.checkpointSequence
-      const digest = createHash('sha256').update(`${sequence} ${disk.stateHash} ${effect.digest}`).digest('hex')
-      disk.checkpoints.set(sequence, { sequence, digest, commitIndex: commit.index, commitDigest: effect.digest })
-      disk.cadence = { commits: 0, events: 0, lastTimestampMs: commit.timestampMs }
-    }, false)
-    this.#world.onExecuted(
-      this.index,
-      { commit, bytes: effect.commitBytes, digest: effect.digest },
-      this.disk.stateHash
-    )
-    const checkpoint = this.disk.checkpoints.get(this.disk.checkpointSequence)
-    const made = checkpoint?.commitIndex === commit.index ? checkpoint : undefined
-    const life = this.#life
-    this.#world.after(this.#world.diskDelayMs(this.index), () => {
-      if (this.#life !== life) return
-      if (made !== undefined) this.#write(() => {}, true)
-      this.with(replica =>
-        replica.executed(commit.index, {
-          ordered: ids,
-          eventsSinceCheckpoint: this.disk.cadence.events,
-          ...(made === undefined ? {} : { checkpoint: this.#vote(made) })
+      case 'greet':
+        this.#greet(Number(effect.peer))
+        break
+      case 'fetchVertices':
+        this.#exchange.fetchVertices(effect)
+        break
+      case 'fetchCommits':
+        this.#exchange.fetchCommits(effect)
+        break
+      case 'stateSync':
+        this.#exchange.fetchSnapshot(effect)
+        break
+      case 'askWitness':
+        this.#exchange.askWitness(effect)
+        break
+      case 'recovered':
+        this.#world.trace.happened('recovered', this.index, effect.round)
+        this.signer.recovered(this.key!, {
+          epoch: this.ledger.epoch.committee.epoch,
+          round: effect.round,
+          checkpointSequence: Math.max(0, ...this.disk.image.certificates.keys())
         })
-      )
-    })
-  }
-
-  #fetchVertices(effect: Extract<Effect, { kind: 'fetchVertices' }>): void {
-    const life = this.#life
-    let isDone = false
-    const finish = (vertices: Vertex[]): void => {
-      if (isDone || this.#life !== life) return
-      isDone = true
-      this.with(replica => {
-        replica.receive(effect.peer, vertices)
-        replica.fetchEnded(effect.peer, effect.digests)
-      })
+        break
+      case 'equivocation':
+        this.#world.trace.happened('equivocation found', this.index, effect.first.header.author)
+        if (this.liar === undefined) this.#evidence.reported(effect.first, effect.second)
+        break
+      case 'epochEnded':
+        this.#nextEpoch()
+        break
+      case 'diverged':
+        this.#alarm(`checkpoint ${effect.sequence} is ${effect.ours} here, ${effect.theirs} elsewhere`)
+        break
+      case 'doppelganger':
+        this.#alarm(`somebody else signed ${effect.vertex.digest} in round ${effect.vertex.header.round}`)
+        break
     }
-    this.#world.send(this.index, Number(effect.peer), node => {
-      const known = effect.digests.map(digest => node.disk.vertices.get(digest)).filter(vertex => vertex !== undefined)
-      const more = node.replica?.ancestors(effect.digests, effect.aboveRound, 64) ?? []
-      this.#world.send(node.index, this.index, () => finish([...new Set([...more.reverse(), ...known])]))
-    })
-    this.#world.after(this.#parameters.fetchTimeoutMs, () => finish([]))
   }
 
-  #fetchCommits(effect: Extract<Effect, { kind: 'fetchCommits' }>): void {
-    const life = this.#life
-    this.#world.send(this.index, Number(effect.peer), node => {
-      const sequence = [...node.disk.certificates.keys()]
-        .filter(one => (node.disk.checkpoints.get(one)?.commitIndex ?? 0) >= effect.fromIndex)
-        .sort((a, b) => a - b)[0]
-      const checkpoint = sequence === undefined ? undefined : node.disk.checkpoints.get(sequence)
-      const certificate = sequence === undefined ? undefined : node.disk.certificates.get(sequence)
-      if (checkpoint === undefined || certificate === undefined) return
-      const commits = node.disk.commits.slice(effect.fromIndex - 1, checkpoint.commitIndex).map(entry => entry.bytes)
-      this.#world.send(node.index, this.index, () => {
-        if (this.#life !== life) return
-        this.#write(disk => disk.certificates.set(checkpoint.sequence, certificate), false)
-        this.with(replica => replica.commitsReceived({ commits, certificate: checkpoint }))
+  /** Stored first, then the floor, then shown. */
+  #sign(effect: Extract<Effect, { kind: 'sign' }>): void {
+    const { header, headerBytes, digest, body } = effect
+    const key = this.key!
+    const signed = this.signer.sign(key, { header, headerBytes, digest, body })
+    const { replica } = this
+    if (signed === undefined) {
+      this.later(0, () => replica!.signed(undefined))
+      return
+    }
+    this.#journal!.keep({ kind: 'vertex', vertex: signed }, () => {
+      this.signer.keep(key)
+      this.#world.trace.happened('vertex signed', this.index, header.round, () => {
+        const parents = header.parents.map(ref => `${ref.round}/${ref.author}:${ref.digest.slice(0, 4)}`).join(' ')
+        return `round ${header.round} ${digest.slice(0, 8)} on ${parents}`
       })
+      replica!.signed(signed)
     })
   }
 
-  /** A commit found by hashing its own bytes again: the journal holds what was agreed. */
-  verifyCommits(): boolean {
-    return this.disk.commits.every(
-      (entry, place) => entry.commit.index === place + 1 && commitDigest(entry.bytes) === entry.digest
-    )
+  #alarm(text: string): void {
+    if (this.liar === undefined) throw new Failure('alarm', `node ${this.index}: ${text}`)
   }
+
+  #nextEpoch(): void {
+    const { nextEpoch, lastCheckpoint } = this.ledger
+    if (nextEpoch === undefined || !this.disk.image.certificates.has(lastCheckpoint!.sequence))
+      throw new Failure('alarm', `node ${this.index}: the epoch ended without a certified boundary`)
+    this.ledger.enterNextEpoch()
+    const { epoch, validators } = this.ledger.epoch.committee
+    this.#world.trace.happened(
+      'epoch begun',
+      this.index,
+      epoch,
+      () => `epoch ${epoch}: ${validators.map(({ name }) => name).join(' ')}`
+    )
+    this.#rebuild()
+  }
+
+  #rebuild(): void {
+    this.#evidence.close()
+    this.#journal!.settle()
+    const waiting = this.replica!.pendingEvents()
+    this.#build()
+    for (const peer of this.#peers) this.replica!.peerConnected(String(peer), this.#validatorOf(peer))
+    for (const event of waiting) this.replica!.submit([event])
+    for (const peer of this.#peers) this.#greet(peer)
+    this.#drain()
+  }
+
+  #validatorOf(peer: number): number | undefined {
+    const place = this.ledger.epoch.committee.validators.findIndex(validator => validator.peerId === String(peer))
+    return place === -1 ? undefined : place
+  }
+
+  #diskLatencyMs(): number {
+    const { plan, diskRandom, trace } = this.#world
+    const { usualMs, stallChance, stallMs } = plan.disks[this.index]!
+    if (stallChance > 0 && diskRandom.chance(stallChance)) {
+      trace.injected('disk stalled', this.index)
+      return diskRandom.between(usualMs, stallMs)
+    }
+    return diskRandom.between(usualMs / 2, usualMs * 1.5)
+  }
+
+  #progress(): PeerProgress {
+    const { image } = this.disk
+    const progress = {
+      ...this.replica!.progress(),
+      certifiedCommitIndex: Math.max(this.certifiedCommitIndex, ...orderedCommits(image)),
+      oldestCommitIndex: image.oldestCommitIndex,
+      snapshotCommitIndex: image.snapshot?.checkpoint.commitIndex ?? 0
+    }
+    return this.liar?.progress(progress) ?? progress
+  }
+
+  /** A certificate that a peer showed, checked. */
+  noteCertificate(certificate: CertifiedCheckpoint, checkpoint: Checkpoint): void {
+    if (this.disk.image.certificates.has(certificate.sequence)) return
+    this.#journal!.add({ kind: 'certificate', certificate, checkpoint })
+    this.disk.image.certificates.set(certificate.sequence, { certificate, checkpoint })
+  }
+
+  /** Where the frontier is, for a peer that has just come or for all when an epoch begins. */
+  #greet(peer: number): void {
+    for (const tip of this.replica!.tips()) this.push(peer, tip)
+    this.#sendProgress(peer)
+  }
+
+  #sendProgress(peer: number): void {
+    const progress = this.#progress()
+    this.#world.network.send(this.index, peer, node => node.replica!.peerProgress(String(this.index), progress))
+  }
+
+  #tellProgress(): void {
+    if (this.replica === undefined) return
+    const { nowMs } = this.#world.queue
+    const news = `${this.ledger.epoch.committee.epoch} ${this.disk.image.certificates.size}`
+    if (nowMs - this.#progressSentAtMs < (news === this.#progressSent ? quietProgressEveryMs : progressEveryMs)) return
+    this.#progressSentAtMs = nowMs
+    this.#progressSent = news
+    for (const peer of this.#peers) this.#sendProgress(peer)
+    this.#relays.choose(this.#peers)
+  }
+}
+
+function orderedCommits({ orderCertificates }: DiskImage): number[] {
+  return [...orderCertificates.values()].map(({ checkpoint }) => checkpoint.commitIndex)
 }

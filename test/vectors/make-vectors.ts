@@ -1,4 +1,5 @@
-// Writes signatures.json, event.json, vertex.json and checkpoint.json by a path that shares no code with src/: @noble/curves for the
+// Writes signatures.json, event.json, vertex.json, checkpoint*.json, evidence.json, proof-of-sets.json and
+// feed.json by a path that shares no code with src/: @noble/curves for the
 // curves, node:crypto for SHA-256, and the few lines of CBOR (RFC 8949, canonical as in DAG-CBOR) below.
 // Run by hand when a format changes: node test/vectors/make-vectors.ts
 import { createHash } from 'node:crypto'
@@ -210,5 +211,200 @@ const checkpoint = {
   signingBytes: hex(Buffer.concat([text('blyan/checkpoint/1'), genesisDigest, sha256(checkpointBytes)]))
 }
 
-for (const [name, content] of Object.entries({ signatures, event, vertex, checkpoint }))
+// A boundary checkpoint: the same fields, and the digest of the next set.
+const nextSetDigest = digestOf('the next set')
+const boundaryCheckpoint = (fields: typeof checkpointFields, nextSet: Uint8Array): Buffer =>
+  cbor([
+    2,
+    fields.epoch,
+    fields.sequence,
+    fields.commitIndex,
+    fromHex(fields.commitDigest),
+    fromHex(fields.previous),
+    fields.eventFirst,
+    fields.eventCount,
+    fromHex(fields.eventRoot),
+    fromHex(fields.stateRoot),
+    fields.chainHeads.map(fromHex),
+    fields.timestampMs,
+    nextSet
+  ])
+const boundaryBytes = boundaryCheckpoint(checkpointFields, nextSetDigest)
+const boundary = {
+  genesisDigest: hex(genesisDigest),
+  checkpoint: { ...checkpointFields, nextSet: hex(nextSetDigest) },
+  bytes: hex(boundaryBytes),
+  digest: hex(sha256(boundaryBytes)),
+  signingBytes: hex(Buffer.concat([text('blyan/checkpoint/1'), genesisDigest, sha256(boundaryBytes)]))
+}
+
+// Two headers of one slot, both signed: evidence.
+const otherHeader = cbor([1, 0, 42, 1, 1_760_000_000_124, [], 0, sha256(), []])
+const signedHeader = (header: Uint8Array): Value => [
+  header,
+  ed25519.sign(Buffer.concat([text('blyan/vertex/1'), genesisDigest, sha256(header)]), secrets[1]!)
+]
+const headersInOrder = [headerBytes, otherHeader].sort((a, b) => Buffer.compare(sha256(a), sha256(b)))
+const evidence = {
+  genesisDigest: hex(genesisDigest),
+  publicKey: signatures.ed25519[1]!.publicKey,
+  first: hex(headersInOrder[0]!),
+  second: hex(headersInOrder[1]!),
+  payload: hex(cbor({ first: signedHeader(headersInOrder[0]!), second: signedHeader(headersInOrder[1]!) }))
+}
+
+// A finality proof of epoch 2: member 3 leaves with epoch 1, member 0 has a new key with epoch 2.
+const memberSecrets = [0, 1, 2, 3, 4].map(index => sha256(text(`blyan vector member ${index}`)))
+const publicKeyOf = (secret: Uint8Array): Buffer => Buffer.concat([Buffer.of(0xed, 1), ed25519.getPublicKey(secret)])
+const memberOf = (index: number, key = index): Value => [
+  `member ${index}`,
+  publicKeyOf(memberSecrets[key]!),
+  `peer ${index}`,
+  'origin',
+  'region',
+  1
+]
+const setGenesis = {
+  schema: 'blyan.genesis/1',
+  network: 'vectors',
+  createdAt: '2026-01-01T00:00:00Z',
+  pact: hex(digestOf('pact')),
+  validators: [0, 1, 2, 3].map(index => ({
+    name: `member ${index}`,
+    publicKey: base58(publicKeyOf(memberSecrets[index]!)),
+    peerId: `peer ${index}`,
+    origin: 'origin',
+    region: 'region',
+    weight: 1
+  })),
+  accounts: [],
+  consensus: {
+    heartbeatMs: 10_000,
+    roundTimeoutMs: 250,
+    gcDepthRounds: 60,
+    eventsPerVertexMax: 1024,
+    bodyBytesMax: 1_048_576,
+    checkpointCommitsMax: 64,
+    checkpointIntervalMs: 500,
+    epochMs: 60_000
+  },
+  model: { architecture: {}, parts: [] }
+}
+const setGenesisDigest = sha256(cbor(setGenesis))
+const setEnvelope = cbor({ ...envelope, createdAt: 1_767_225_600_000 })
+const setEvent = Buffer.concat([
+  ed25519.sign(Buffer.concat([text('blyan/event/1'), setGenesisDigest, sha256(setEnvelope)]), secrets[0]!),
+  setEnvelope
+])
+const votesOf = (bytes: Uint8Array, keys: readonly number[]): Value =>
+  keys.map((key, author) => [
+    author,
+    ed25519.sign(
+      Buffer.concat([text('blyan/checkpoint/1'), setGenesisDigest, sha256(bytes)]),
+      memberSecrets[key]!
+    )
+  ])
+const sets = [
+  cbor([1, 1, 70, [memberOf(0), memberOf(1), memberOf(2)]]),
+  cbor([1, 2, 140, [memberOf(0, 4), memberOf(1), memberOf(2)]])
+]
+const endings = sets.map((set, epoch) =>
+  boundaryCheckpoint({ ...checkpointFields, epoch, sequence: epoch + 1, commitIndex: 70 * (epoch + 1) }, sha256(set))
+)
+const lastCheckpoint = cbor([
+  1,
+  2,
+  3,
+  150,
+  digestOf('commit 150'),
+  sha256(endings[1]!),
+  1,
+  1,
+  sha256(Buffer.of(0), sha256(setEnvelope)),
+  digestOf('state'),
+  [digestOf('A'), null, null, null],
+  1_767_225_700_000
+])
+const proofOfSets = {
+  genesis: setGenesis,
+  signers: ['member 0', 'member 1', 'member 2'],
+  proof: hex(
+    cbor({
+      kind: 'blyan.finality-proof/1',
+      event: setEvent,
+      refusal: '',
+      index: 0,
+      path: [],
+      checkpoints: [lastCheckpoint],
+      votes: votesOf(lastCheckpoint, [4, 1, 2]),
+      sets: [
+        [endings[0]!, votesOf(endings[0]!, [0, 1, 2]), sets[0]!],
+        [endings[1]!, votesOf(endings[1]!, [0, 1, 2]), sets[1]!]
+      ]
+    })
+  )
+}
+
+// What peers push and ask besides whole vertices. The short vertex has parents of authors 2, 0 and 1 of the round before
+// (its own first) and one of author 3 of an older round.
+const feedParents = [0, 1, 2].map(author => digestOf(`round 41 author ${author}`))
+const feedOlder = { round: 39, author: 3, digest: hex(digestOf('round 39 author 3')) }
+const feedRef = ({ round, author, digest }: { round: number; author: number; digest: string }): Value => [
+  round,
+  author,
+  fromHex(digest)
+]
+const feedHeader = cbor([
+  1,
+  1,
+  42,
+  2,
+  1_760_000_000_456,
+  [
+    ...[2, 0, 1].map(author => feedRef({ round: 41, author, digest: hex(feedParents[author]!) })),
+    feedRef(feedOlder)
+  ],
+  0,
+  sha256(),
+  []
+])
+const feedHeaderLength = Buffer.alloc(4)
+feedHeaderLength.writeUInt32BE(feedHeader.length)
+const feedSignature = ed25519.sign(
+  Buffer.concat([text('blyan/vertex/1'), genesisDigest, sha256(feedHeader)]),
+  secrets[1]!
+)
+const feed = {
+  progress: `02${hex(cbor([3, 70_000, 65_000, 64_000, 60_000, 63_000]))}`,
+  announcement: `03${hex(cbor([1, [[700, 2, Buffer.alloc(32, 0xef)]]]))}`,
+  witnessRequest: hex(cbor([2, 3])),
+  witness: hex(cbor([2, 812, 811])),
+  brief: {
+    epoch: 1,
+    round: 42,
+    author: 2,
+    timestampMs: 1_760_000_000_456,
+    present: '07',
+    older: [feedOlder],
+    digest: hex(sha256(feedHeader)),
+    signature: hex(feedSignature)
+  },
+  briefParents: [...feedParents.map(hex), null],
+  briefBytes: hex(
+    cbor([1, 42, 2, 1_760_000_000_456, Buffer.of(7), [feedRef(feedOlder)], sha256(feedHeader), feedSignature])
+  ),
+  vertexBytes: hex(Buffer.concat([feedHeaderLength, feedHeader, feedSignature]))
+}
+
+const files = {
+  signatures,
+  event,
+  vertex,
+  checkpoint,
+  'checkpoint-boundary': boundary,
+  evidence,
+  'proof-of-sets': proofOfSets,
+  feed
+}
+for (const [name, content] of Object.entries(files))
   writeFileSync(new URL(`./${name}.json`, import.meta.url), `${JSON.stringify(content, null, 2)}\n`)

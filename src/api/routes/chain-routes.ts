@@ -21,7 +21,7 @@ export const chainRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'Check everything that is on disk',
     answer: 'application/json',
-    answerDescription: '`valid`, `reason`, `blocks`, `events`, `stateRoot`',
+    answerDescription: '`valid`, `reason`, `blocks`, `events`, `stateRoot`, `since`',
     handle: async (_input, { node }) => ({ kind: 'json', body: await node.verifyChains() })
   }),
   route({

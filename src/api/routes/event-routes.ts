@@ -1,9 +1,14 @@
 import { z } from 'zod'
+import { BlyanError } from '../../errors/index.ts'
 import type { BlyanNode, SubmitRequest } from '../../node/index.ts'
-import { base64, bytesOfBase64, flag, identifier, page, timeoutMs } from '../inputs.ts'
+import { base64, bytesOfBase64, flag, identifier, page, strictBytesOfBase64, timeoutMs } from '../inputs.ts'
 import { type Route, route } from '../route.ts'
+import { errorBody } from '../send-reply.ts'
 
 const id = z.strictObject({ id: identifier })
+
+/** What one request may bring; its body has a limit too. */
+const eventsPerRequestMax = 512
 
 const submission = z.union([
   z.strictObject({
@@ -16,7 +21,19 @@ const submission = z.union([
     tenantId: z.string().max(128).optional(),
     logicalClock: z.int().min(0).optional()
   }),
-  z.strictObject({ signedEvent: z.base64().max(2 << 20) })
+  z.strictObject({ signedEvent: z.base64().max(2 << 20) }),
+  z.strictObject({
+    signedEvents: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(128 << 10)
+      )
+      .min(1)
+      .max(eventsPerRequestMax)
+      .describe('base64, each as `signedEvent`; taken in their order')
+  })
 ])
 
 /** Events: hand one in, follow it until it is final, prove it to others. */
@@ -25,15 +42,20 @@ export const eventRoutes: readonly Route[] = [
     method: 'POST',
     path: '/v0/events',
     scope: 'sign',
-    summary: "Submit an event, signed by this node's account or signed already",
+    summary: "Submit an event, signed by this node's account or signed already, or many that are signed",
     query: z.strictObject({ wait: flag('true'), timeoutMs: timeoutMs(30_000) }),
     body: submission,
     answer: 'application/json',
-    answerDescription: '`eventId`, `final`, `finality`, `sequence`, `block`, `elapsedMs`',
-    handle: async ({ query, body, signal }, { node }) => ({
-      kind: 'json',
-      body: await node.submitEvent(submitRequestOf(body, node), { ...query, signal })
-    })
+    answerDescription:
+      '`eventId`, `final`, `finality` (`final`, `degraded`, `pending`), `sequence`, `block`, `elapsedMs`; `missing`: validators whose confirmation a degraded event lacks; for many, `events` with one such answer or `error` for each, in their order',
+    handle: async ({ query, body, signal }, { node }) => {
+      const wait = { ...query, signal }
+      if (!('signedEvents' in body))
+        return { kind: 'json', body: await node.submitEvent(submitRequestOf(body, node), wait) }
+      const answers = await node.submitSignedEvents(body.signedEvents.map(strictBytesOfBase64), wait)
+      const events = answers.map(answer => (answer instanceof BlyanError ? errorBody(answer) : answer))
+      return { kind: 'json', body: { events } }
+    }
   }),
   route({
     method: 'GET',
@@ -42,7 +64,7 @@ export const eventRoutes: readonly Route[] = [
     summary: 'The final order',
     query: page,
     answer: 'application/x-ndjson',
-    answerDescription: 'one line each: `sequence`, `eventId`, `type`, `author`',
+    answerDescription: 'one line each: `sequence`, `eventId`, `type`, `author`, `finality`',
     handle: async ({ query }, { node }) => ({ kind: 'lines', items: node.listEvents(query) })
   }),
   route({
@@ -52,7 +74,7 @@ export const eventRoutes: readonly Route[] = [
     summary: 'One event, and which validators PREPAREd and COMMITted it',
     params: id,
     answer: 'application/json',
-    answerDescription: 'the event with `final`, `finality`, `prepared`, `committed`',
+    answerDescription: 'the event with `final`, `finality` (`final`, `degraded`, `pending`), `prepared`, `committed`',
     handle: async ({ params }, { node }) => ({ kind: 'json', body: await node.showEvent(params.id) })
   }),
   route({
@@ -67,7 +89,9 @@ export const eventRoutes: readonly Route[] = [
   })
 ]
 
-function submitRequestOf(body: z.infer<typeof submission>, node: BlyanNode): SubmitRequest {
+type Submission = Exclude<z.infer<typeof submission>, { signedEvents: string[] }>
+
+function submitRequestOf(body: Submission, node: BlyanNode): SubmitRequest {
   if ('signedEvent' in body) return { signedEvent: bytesOfBase64(body.signedEvent) }
   const { type, payload, ...rest } = body
   return { type, payload: payloadBytes(type, payload, node), ...rest }

@@ -19,10 +19,12 @@ export const statusRoutes: readonly Route[] = [
     scope: 'none',
     summary: 'The node does its work; 503 with the reasons when it does not',
     answer: 'application/json',
-    answerDescription: '`ready` and `reasons`',
+    answerDescription:
+      '`ready` and `reasons`; `degraded`: what it lacks while it goes on, in a network that orders without a full quorum',
     handle: async (_input, { node }) => {
       const reasons = node.notReadyReasons()
-      return { kind: 'json', status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } }
+      const ready = reasons.length === 0
+      return { kind: 'json', status: ready ? 200 : 503, body: { ready, reasons, degraded: node.degradedReasons() } }
     }
   }),
   route({
@@ -53,7 +55,8 @@ export const statusRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'What is going on',
     answer: 'application/json',
-    answerDescription: 'a `blyan.status/1` document',
+    answerDescription:
+      'a `blyan.status/1` document: `state`, `ready`, `reasons`, `quorum` with `mode`, `missing`, `members` and `origins`, `events`, `checkpoint`, `sync`, `alarms`, `transitions` and more (docs/operators.md)',
     handle: async (_input, { node }) => ({ kind: 'json', body: await node.status() })
   }),
   route({
@@ -62,17 +65,18 @@ export const statusRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'Who is connected',
     answer: 'application/json',
-    answerDescription: '`peers`, one entry for each connection',
+    answerDescription: '`peers`, one entry for each connection; `member` says how a validator keeps up',
     handle: async (_input, { node }) => ({ kind: 'json', body: { peers: node.peers() } })
   }),
   route({
     method: 'GET',
     path: '/v0/stream',
     scope: 'read',
-    summary: 'The status now and then, and each final event as it happens',
+    summary: 'The status now and then, and each event once it is ordered',
     query: z.strictObject({ statusEveryMs: z.coerce.number().int().min(250).max(3_600_000).default(5000) }),
     answer: 'text/event-stream',
-    answerDescription: 'messages `status` and `event`; comment lines keep the connection alive',
+    answerDescription:
+      'messages `status` and `event`; an event carries `finality`, and one that was `degraded` comes again once it is `final`; comment lines keep the connection alive',
     handle: async ({ query, signal }, { node }) => ({
       kind: 'events',
       items: messages(node.stream({ ...query, signal }))

@@ -35,10 +35,17 @@ export const register: RegisterCommand = (command, context) => {
           ['blocks', result.blocks],
           ['events', result.events],
           ['state root', result.stateRoot],
+          ['checked from', sinceText(result.since)],
           ['took', `${result.elapsedMs} ms`]
         ])
       )
     })
+}
+
+function sinceText(since: ChainVerification['since']): string {
+  return since === null
+    ? 'genesis'
+    : `certified checkpoint ${since.sequence} (commit ${since.commit}): older history is not kept here`
 }
 
 function blockLine(block: BlockView): string {

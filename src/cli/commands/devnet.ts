@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Option } from 'commander'
 import { BlyanError } from '../../errors/index.ts'
 import {
   chooseDataFolder,
@@ -14,11 +15,11 @@ import {
 } from '../../node/index.ts'
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../context.ts'
 import { connectToDaemon } from '../daemon-client.ts'
-import { type Devnet, findDevnet, prepareDevnet } from '../devnet/folders.ts'
+import { type Devnet, type DevnetConsensus, findDevnet, prepareDevnet } from '../devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../devnet/processes.ts'
 import { fields, printable, strong, table } from '../output.ts'
 
-type UpOptions = { n: number; learners: number; once?: true; input?: string }
+type UpOptions = { n: number; learners: number; once?: true; input?: string; degraded?: 'none' | 'crash' }
 
 const readyTimeoutMs = 60_000
 const stopTimeoutMs = 30_000
@@ -26,6 +27,8 @@ const validatorsMax = 32
 const statusLineEveryMs = 1000
 const statusNoteEveryMs = 30_000
 const supervisorFile = 'supervisor.json'
+/** Where all must sign before an event is final, checkpoints come more often than the usual two a second. */
+const degradedCheckpointIntervalMs = 20
 
 export const register: RegisterCommand = (command, context) => {
   command
@@ -33,6 +36,12 @@ export const register: RegisterCommand = (command, context) => {
     .description('start validators on this machine, each a process of its own, and show what goes on')
     .option('-n <validators>', 'number of validators', wholeNumber(1, validatorsMax), 4)
     .option('--learners <number>', 'nodes that follow and do not vote', wholeNumber(0, validatorsMax), 0)
+    .addOption(
+      new Option('--degraded <mode>', 'with -n 3: whether two go on when the third is gone, without finality').choices([
+        'none',
+        'crash'
+      ])
+    )
     .option('--once', 'do the main job from end to end, print a summary, stop everything')
     .option('--input <path>', 'with --once: file or folder with text for the model')
     .action((options: UpOptions) => up(context(), options))
@@ -45,6 +54,8 @@ export const register: RegisterCommand = (command, context) => {
 async function up(context: CommandContext, options: UpOptions): Promise<void> {
   if (options.input !== undefined && options.once !== true)
     throw new BlyanError('USAGE', { reason: '--input needs --once', hint: 'add --once' })
+  if (options.degraded === 'crash' && options.n !== 3)
+    throw new BlyanError('USAGE', { reason: '--degraded crash is for three validators', hint: 'add -n 3' })
   const isThrowaway = options.once === true && !hasChosenFolder(context)
   const root = isThrowaway ? await mkdtemp(join(tmpdir(), 'blyan-devnet-')) : rootOf(context)
   const { readInputText } = await import('../devnet/input-text.ts')
@@ -54,7 +65,12 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   const stopRequest = onceSignalled()
   let keepFolder = !isThrowaway
   try {
-    const devnet = await prepareDevnet({ root, validators: options.n, learners: options.learners })
+    const devnet = await prepareDevnet({
+      root,
+      validators: options.n,
+      learners: options.learners,
+      ...consensusOf(options)
+    })
     await requireNotRunning(devnet)
     await writeFileDurably(join(root, supervisorFile), JSON.stringify({ pid: process.pid }), { mode: 0o600 })
     context.output.note(`starting ${devnet.folders.length} nodes in ${root} ...`)
@@ -249,6 +265,13 @@ function onceSignalled(): { readonly asked: Promise<string> } {
   const { promise: asked, resolve } = Promise.withResolvers<string>()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal))
   return { asked }
+}
+
+function consensusOf({ degraded }: UpOptions): { consensus?: DevnetConsensus } {
+  if (degraded === undefined) return {}
+  return {
+    consensus: { degraded, ...(degraded === 'crash' ? { checkpointIntervalMs: degradedCheckpointIntervalMs } : {}) }
+  }
 }
 
 function rootOf(context: CommandContext): string {

@@ -1,6 +1,7 @@
 import { describeError } from '../../errors/index.ts'
-import { importConfig, type LoadedConfig, readApiAddress } from '../../node/index.ts'
+import { importConfig, type LoadedConfig, type NodeStatus, readApiAddress } from '../../node/index.ts'
 import type { CommandContext, RegisterCommand } from '../context.ts'
+import { describeFailure } from '../daemon-client.ts'
 import {
   checkClock,
   checkDisk,
@@ -31,12 +32,15 @@ async function examine(context: CommandContext): Promise<Finding[]> {
   findings.push(...(await checkDisk(paths.root, loaded?.config.storage.minimumFreeBytes ?? 0)))
   const daemon = await readApiAddress(paths)
   if (daemon !== null)
-    findings.push({
-      check: 'daemon',
-      verdict: 'ok',
-      detail: `runs as process ${daemon.pid} at ${daemon.url}`,
-      nextStep: null
-    })
+    findings.push(
+      {
+        check: 'daemon',
+        verdict: 'ok',
+        detail: `runs as process ${daemon.pid} at ${daemon.url}`,
+        nextStep: null
+      },
+      ...(await checkQuorum(context))
+    )
   else if (loaded !== null) findings.push(...(await checkPorts(loaded.config)))
   findings.push(await checkDevice(loaded?.config.experts.threads ?? 1))
   return findings
@@ -53,6 +57,31 @@ async function loadedConfig(context: CommandContext, findings: Finding[]): Promi
     const { message, nextStep } = describeError(error)
     findings.push({ check: 'settings', verdict: 'fail', detail: message, nextStep })
     return null
+  }
+}
+
+/** What the running node says of the network. */
+async function checkQuorum(context: CommandContext): Promise<Finding[]> {
+  try {
+    const { state, ready, reasons, alarms, nextStep, quorum } = await (await context.daemon()).json<NodeStatus>({
+      path: '/v0/status'
+    })
+    const detail = reasons.length === 0 ? `${state}: ${quorum.promise}` : reasons.join('; ')
+    const verdict = !ready ? 'fail' : reasons.length > 0 ? 'warn' : 'ok'
+    return [
+      { check: 'quorum', verdict, detail, nextStep },
+      ...alarms.map(
+        (alarm): Finding => ({
+          check: 'alarm',
+          verdict: 'warn',
+          detail: alarm,
+          nextStep: 'see "Reading status when something breaks" in docs/operators.md'
+        })
+      )
+    ]
+  } catch (error) {
+    const { message, nextStep } = describeFailure(error)
+    return [{ check: 'quorum', verdict: 'fail', detail: message, nextStep }]
   }
 }
 

@@ -37,7 +37,7 @@ type SubmitOptions = { type: string; payload: string; wait: boolean; timeout: nu
 function registerSubmit(command: Command, context: () => CommandContext): void {
   command
     .command('submit')
-    .summary('hand in an event and wait until it is final')
+    .summary('hand in an event and wait until it is final, or degraded where a validator is missing')
     .requiredOption('--type <type>', 'what the event is; "note" takes any payload')
     .requiredOption('--payload <source>', 'a file as @FILE, or - for standard input')
     .option('--no-wait', 'return as soon as the node has accepted it')
@@ -58,12 +58,20 @@ function registerSubmit(command: Command, context: () => CommandContext): void {
         fields([
           ['event', event.eventId],
           ['finality', event.finality],
+          ['missing', missingText(event)],
           ['sequence', event.sequence],
           ['block', event.block],
           ['took', `${Math.round(event.elapsedMs)} ms`]
         ])
       )
     })
+}
+
+/** Who has to confirm what is ordered and not final. */
+function missingText({ finality, missing }: SubmittedEvent): string | null {
+  if (finality !== 'degraded') return null
+  const who = missing.length === 0 ? 'not all validators confirm it' : `${missing.join(', ')} must confirm it`
+  return `${who}; it is ordered, and turns final then`
 }
 
 function registerShow(command: Command, context: () => CommandContext): void {
@@ -88,7 +96,9 @@ function registerList(command: Command, context: () => CommandContext): void {
       const { output, daemon } = context()
       for await (const event of (await daemon()).lines<EventLine>({ path: '/v0/events', query })) {
         await output.line(event, () =>
-          printable(`${String(event.sequence).padStart(8)}  ${event.eventId}  ${event.type}  ${event.author}`)
+          printable(
+            `${String(event.sequence).padStart(8)}  ${event.eventId}  ${event.type}  ${event.author}${event.finality === 'final' ? '' : `  ${event.finality}`}`
+          )
         )
       }
     })

@@ -4,17 +4,21 @@ import { BlyanError } from '../../errors/index.ts'
 import {
   importConfig,
   importKeyStore,
+  isValidatorKeyName,
   type KeyInfo,
   type KeyStore,
   obtainNewPassword,
   obtainPassword,
-  type PasswordSource
+  type PasswordSource,
+  signerStateFileOf
 } from '../../node/index.ts'
 import { type CommandContext, passwordSource, type RegisterCommand, readInput } from '../context.ts'
-import { exportText, readExport, restoreSignerFloor, writeNewFile } from '../key-export.ts'
+import { beginSignerFloor, exportText, readExport, restoreSignerFloor, writeNewFile } from '../key-export.ts'
 import { fields, table } from '../output.ts'
+import { rotateValidatorKey } from '../validator-rotation.ts'
 
 const keyFileBytesMax = 1 << 20
+const rotationTimeoutSeconds = 300
 const schemes = ['ed25519', 'secp256k1'] as const
 
 export const register: RegisterCommand = (command, context) => {
@@ -55,7 +59,9 @@ function registerNewAndList(command: Command, context: () => CommandContext): vo
       const keys = await openKeys(context())
       if (await keys.store.has(name))
         throw new BlyanError('KEY_EXISTS', { name, path: (await keys.store.info(name)).path })
-      const key = await keys.store.create(name, options.scheme, await storePassword(keys))
+      const password = await storePassword(keys)
+      if (isValidatorKeyName(name)) await beginSignerFloor(signerStateFileOf(context().paths(), name))
+      const key = await keys.store.create(name, options.scheme, password)
       await context().output.answer(key, () => keyText(key))
     })
   command
@@ -100,8 +106,8 @@ function registerImport(command: Command, context: () => CommandContext): void {
         throw new BlyanError('KEY_EXISTS', { name: options.name, path: (await keys.store.info(options.name)).path })
       const password = await storePassword(keys)
       const imported = file === undefined ? await readSecret(options) : await readEncrypted(file, options, password)
-      if (imported.signerFloor !== null && options.name === 'validator')
-        await restoreSignerFloor(context().paths().signerStateFile, imported.signerFloor)
+      if (imported.signerFloor !== null && isValidatorKeyName(options.name))
+        await restoreSignerFloor(signerStateFileOf(context().paths(), options.name), imported.signerFloor)
       const key = await keys.store.add(options.name, imported.key, password)
       await context().output.answer(key, () => keyText(key))
     })
@@ -141,7 +147,7 @@ function registerExport(command: Command, context: () => CommandContext): void {
         const key = await store.unlock(name, await obtainPassword(source, `password of the key "${name}": `))
         await writeNewFile(options.output, `${Buffer.from(key.exportSecret()).toString('hex')}\n`)
       } else await writeNewFile(options.output, await exportText(await store.exportFile(name), paths()))
-      if (name === 'validator')
+      if (isValidatorKeyName(name))
         output.note('never run two nodes with this key at a time: they would sign against each other and be punished')
       const document = {
         name,
@@ -157,10 +163,6 @@ function registerExport(command: Command, context: () => CommandContext): void {
 }
 
 const refusals: Readonly<Record<string, { reason: string; hint: string }>> = {
-  validator: {
-    reason: 'the network knows this validator by it, and validator sets cannot change yet',
-    hint: 'keep it; changing validators comes with a later version'
-  },
   account: {
     reason: 'what the account owns belongs to this very key',
     hint: 'make another account with "blyan-node keys new NAME"'
@@ -170,10 +172,12 @@ const refusals: Readonly<Record<string, { reason: string; hint: string }>> = {
 function registerRotate(command: Command, context: () => CommandContext): void {
   command
     .command('rotate')
-    .summary('give the node a new network identity; the old key is kept beside it')
+    .summary('give the node a new network identity, or the validator a new key; the old one is kept')
     .addArgument(new Argument('[name]', 'which key').default('node'))
     .action(async (name: string) => {
       const { output } = context()
+      if (isValidatorKeyName(name))
+        return rotateValidatorKey(context(), { wait: true, timeout: rotationTimeoutSeconds })
       const refusal = refusals[name]
       if (refusal !== undefined) throw new BlyanError('KEY_ROTATION_REFUSED', { name, ...refusal })
       const { store, source } = await openKeys(context())

@@ -6,6 +6,7 @@ import {
   importConfig,
   importKeyStore,
   importLogging,
+  importSnapshotWork,
   type LoadedConfig,
   obtainPassword,
   openDataFolder
@@ -16,12 +17,14 @@ import { runDaemon } from '../run-daemon.ts'
 import { packageVersion } from '../version.ts'
 import { initialise, reportText } from './init.ts'
 
-type StartOptions = { network?: string; init?: true }
+type StartOptions = { network?: string; init?: true; candidate?: true; repair?: true }
 
 export const register: RegisterCommand = async (command, context) => {
   command
     .option('--network <name>', 'whose data folder to use, and with --init whose genesis file')
+    .option('--candidate', 'with a validator key that no set knows yet: follow until the validators let it in')
     .option('--init', 'make first what is missing, as the command init does')
+    .option('--repair', 'move the database aside first and fetch everything anew from peers')
   const flagsOf = await addConfigFlags(command)
   command.action((options: StartOptions) => start(context(), options, flagsOf(options)))
 }
@@ -41,11 +44,22 @@ async function start(context: CommandContext, options: StartOptions, flags: Flag
     await dataFolder.requireFreeBytes(loaded.config.storage.minimumFreeBytes)
     const { openKeyStore, unlockNodeKeys } = await importKeyStore()
     const password = await obtainPassword(passwordSource(loaded.passwordFile), 'password of the keys: ')
-    const keys = await unlockNodeKeys(openKeyStore(paths.keysFolder), password, loaded.config.node.roles)
+    const store = openKeyStore(paths.keysFolder)
+    const keys = await unlockNodeKeys(store, password, loaded.config.node.roles)
+    const openKey = (name: string) => store.unlock(name, password)
+    if (options.repair === true) await moveAside(context, paths)
     const { createRootLogger } = await importLogging()
     const logger = createRootLogger({ ...loaded.config.log, logsFolder: paths.logsFolder })
     const exitCode = await runDaemon(
-      { dataFolder, config: loaded.config, keys, logger, version: packageVersion() },
+      {
+        dataFolder,
+        config: loaded.config,
+        keys,
+        openKey,
+        isCandidate: options.candidate === true,
+        logger,
+        version: packageVersion()
+      },
       context.output
     )
     await dataFolder.release()
@@ -55,6 +69,13 @@ async function start(context: CommandContext, options: StartOptions, flags: Flag
   } finally {
     await dataFolder.release()
   }
+}
+
+/** Keys and the signer's floor stay: a validator goes on above what it has signed. */
+async function moveAside(context: CommandContext, paths: DataFolderPaths): Promise<void> {
+  const { moveDatabaseAside } = await importSnapshotWork()
+  const before = await moveDatabaseAside(paths)
+  if (before !== undefined) context.output.note(`the database is in ${before} now; remove it once the node is ready`)
 }
 
 /** Says what is missing before the folder is locked or a password asked for. */

@@ -16,6 +16,9 @@ import {
 export type DevnetFolder = { readonly name: string; readonly path: string; readonly role: 'validator' | 'learner' }
 export type Devnet = { readonly root: string; readonly genesisFile: string; readonly folders: readonly DevnetFolder[] }
 
+type CreateGenesis = Awaited<ReturnType<typeof importCreateGenesis>>['createGenesis']
+export type DevnetConsensus = NonNullable<Parameters<CreateGenesis>[0]['consensus']>
+
 type Member = DevnetFolder & { readonly keys: readonly KeyInfo[]; readonly address: string }
 
 const descriptionFile = 'devnet.json'
@@ -26,6 +29,8 @@ export async function prepareDevnet(input: {
   readonly root: string
   readonly validators: number
   readonly learners: number
+  /** Consensus fields of the genesis file that differ from the usual ones. */
+  readonly consensus?: DevnetConsensus
 }): Promise<Devnet> {
   await mkdir(input.root, { recursive: true, mode: 0o700 })
   const found = await findDevnet(input.root)
@@ -33,6 +38,7 @@ export async function prepareDevnet(input: {
     const validators = found.folders.filter(folder => folder.role === 'validator').length
     if (validators !== input.validators)
       throw new BlyanError('DEVNET_DIFFERS', { root: input.root, found: validators, asked: input.validators })
+    await requireSameMode(found, input.consensus?.degraded)
     return found
   }
   const folders = [
@@ -44,7 +50,10 @@ export async function prepareDevnet(input: {
   for (const [place, folder] of folders.entries())
     members.push(await initialiseMember(folder, ports[2 * place]!, ports[2 * place + 1]!))
   const genesisFile = join(input.root, 'genesis.json')
-  const text = await genesisText(members.filter(member => member.role === 'validator'))
+  const text = await genesisText(
+    members.filter(member => member.role === 'validator'),
+    input.consensus
+  )
   await writeFileDurably(genesisFile, text, { mode: 0o644 })
   const { initialiseDataFolder } = await importInitialise()
   for (const member of members) {
@@ -102,9 +111,22 @@ async function initialiseMember(folder: DevnetFolder, networkPort: number, apiPo
   return { ...folder, keys: report.keys, address: `${listen}/p2p/${peerIdOfPublicKey(keyOf(report.keys, 'node'))}` }
 }
 
-async function genesisText(validators: readonly Member[]): Promise<string> {
+/** What a network does when a member is gone cannot be changed after it was made. */
+async function requireSameMode({ root, genesisFile }: Devnet, asked: DevnetConsensus['degraded']): Promise<void> {
+  if (asked === undefined) return
+  const genesis = JSON.parse((await readSmallFile(genesisFile, genesisBytesMax))!) as { consensus: DevnetConsensus }
+  const found = genesis.consensus.degraded ?? 'none'
+  if (found !== asked)
+    throw new BlyanError('USAGE', {
+      reason: `the network in ${root} was made with degraded = "${found}"`,
+      hint: 'leave --degraded away, or choose another folder with --data'
+    })
+}
+
+async function genesisText(validators: readonly Member[], consensus: DevnetConsensus | undefined): Promise<string> {
   const { createGenesis } = await importCreateGenesis()
   const file = await createGenesis({
+    ...(consensus === undefined ? {} : { consensus }),
     network: 'devnet',
     createdAt: new Date().toISOString(),
     modelSeed: 'blyan-devnet',

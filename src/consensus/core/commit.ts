@@ -74,13 +74,19 @@ export function commitDigest(bytes: Uint8Array): string {
  * Everything the final vertices of a round add: their history that no earlier commit holds, above the garbage-collection
  * round that the commit before fixed, in the order (round, author, digest). A function of committed data alone.
  */
-export function linearise(graph: Graph, finals: readonly Vertex[], isCommitted: (digest: string) => boolean): Vertex[] {
+export function linearise(
+  graph: Graph,
+  committee: Committee,
+  finals: readonly Vertex[],
+  isCommitted: (digest: string) => boolean
+): Vertex[] {
+  const floorRound = Math.max(graph.gcRound, committee.baseRound)
   const found = new Map<string, Vertex>()
   const open = [...finals]
   for (const vertex of open) found.set(vertex.digest, vertex)
   for (let vertex = open.pop(); vertex !== undefined; vertex = open.pop()) {
     for (const parent of vertex.header.parents) {
-      if (parent.round <= Math.max(graph.gcRound, 0) || found.has(parent.digest) || isCommitted(parent.digest)) continue
+      if (parent.round <= floorRound || found.has(parent.digest) || isCommitted(parent.digest)) continue
       const ancestor = graph.get(parent.digest)!
       found.set(ancestor.digest, ancestor)
       open.push(ancestor)

@@ -15,13 +15,42 @@ export type Committee = {
   readonly epoch: number
   readonly validators: readonly Validator[]
   readonly totalWeight: number
-  /** floor(2N/3)+1 of the total weight. Two quorums share more than the faults tolerated. */
+  /** floor(2N/3)+1 of the total weight: what makes an event final. Two quorums share more than the faults tolerated. */
   readonly quorumWeight: number
+  /**
+   * What orders events: the same, but in a network that declares `degraded = "crash"` a majority. Two of these share one
+   * member, which is enough against crashes and partitions, not against lies.
+   */
+  readonly orderingWeight: number
+  /** Round of the unsigned vertices that the epoch begins with. */
+  readonly baseRound: number
 }
 
-export function createCommittee(epoch: number, validators: readonly Validator[]): Committee {
+export type DegradedMode = 'none' | 'crash'
+
+export function createCommittee(
+  epoch: number,
+  validators: readonly Validator[],
+  options: { readonly baseRound?: number; readonly degraded?: DegradedMode } = {}
+): Committee {
   const totalWeight = validators.reduce((sum, validator) => sum + validator.weight, 0)
-  return { epoch, validators, totalWeight, quorumWeight: Math.floor((2 * totalWeight) / 3) + 1 }
+  const quorumWeight = Math.floor((2 * totalWeight) / 3) + 1
+  return {
+    epoch,
+    validators,
+    totalWeight,
+    quorumWeight,
+    orderingWeight: options.degraded === 'crash' ? Math.floor(totalWeight / 2) + 1 : quorumWeight,
+    baseRound: options.baseRound ?? 0
+  }
+}
+
+/** What an epoch begins with: its members, what its first vertices are bound to, and the time they carry. */
+export type EpochStart = {
+  readonly committee: Committee
+  /** SHA-256 of genesis, or of the checkpoint that ended the epoch before. */
+  readonly digest: Uint8Array
+  readonly timestampMs: number
 }
 
 /** Weight that may fail in any way while the others go on and stay safe. */
@@ -48,6 +77,10 @@ export class WeightCounter {
   get isQuorum(): boolean {
     return this.weight >= this.#committee.quorumWeight
   }
+
+  get isOrderingQuorum(): boolean {
+    return this.weight >= this.#committee.orderingWeight
+  }
 }
 
 /** What a quorum of this size survives, said plainly (docs/design.md, "Small quorums"). */
@@ -55,6 +88,8 @@ export function promiseOf(committee: Committee): string {
   const count = committee.validators.length
   const faults = faultsTolerated(committee)
   if (count === 1) return 'one validator: a network for development, safe only as long as this one process is'
+  if (faults === 0 && committee.orderingWeight < committee.quorumWeight)
+    return `${count} validators: one may crash or be cut off and events are ordered, degraded until it confirms them; no lie is tolerated`
   if (faults === 0) return `${count} validators: no fault is tolerated, one stopped validator halts finality`
   return `${count} validators: ${faults} may crash, be cut off or lie, and finality goes on`
 }

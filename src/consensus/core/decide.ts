@@ -23,14 +23,17 @@ export function slotOrder(round: number, count: number): number[] {
 export class Decider {
   readonly #committee: Committee
   readonly #graph: Graph
+  readonly #hasSlot: (author: number) => boolean
   readonly #decided = new Map<number, SlotDecision[]>()
   /** Graph and cursor of the last call that decided nothing: until one of them changes there is nothing to do. */
   #idleRevision = -1
   #idleCursor = -1
 
-  constructor(committee: Committee, graph: Graph) {
+  /** Who has no slot is passed over: its vertices are ordered with the history of others. */
+  constructor(committee: Committee, graph: Graph, hasSlot: (author: number) => boolean = () => true) {
     this.#committee = committee
     this.#graph = graph
+    this.#hasSlot = hasSlot
   }
 
   /** The final vertices of `cursor + 1`, `cursor + 2`, ... for as long as every slot of the round is decided. */
@@ -71,6 +74,12 @@ export class Decider {
     for (const round of this.#decided.keys()) if (round <= upToRound) this.#decided.delete(round)
   }
 
+  /** Slots were given or taken: everything after the last commit is decided anew under the new ones. */
+  slotsChanged(): void {
+    this.#decided.clear()
+    this.#idleRevision = -1
+  }
+
   #decide(round: number, author: number): void {
     let slots = this.#decided.get(round)
     if (slots !== undefined && (slots[author] ?? undecided).kind !== 'undecided') return
@@ -86,19 +95,20 @@ export class Decider {
 
   /** A quorum's COMMITs make a vertex final; a quorum's vertices of the next round without it skip the slot. */
   #direct(round: number, author: number): SlotDecision {
+    if (!this.#hasSlot(author)) return { kind: 'skipped', how: 'direct' }
     const count = this.#committee.validators.length
     const blames = new WeightCounter(this.#committee)
     for (let voter = 0; voter < count; voter++) {
       for (const node of this.#graph.slot(round + 1, voter)) if (node.prepares[author] === undefined) blames.add(voter)
     }
-    if (blames.isQuorum) return { kind: 'skipped', how: 'direct' }
+    if (blames.isOrderingQuorum) return { kind: 'skipped', how: 'direct' }
     for (const candidate of this.#graph.slot(round, author)) {
       const commits = new WeightCounter(this.#committee)
       for (let voter = 0; voter < count; voter++) {
         for (const node of this.#graph.slot(round + 2, voter))
           if (node.commits[author] === candidate.vertex.digest) commits.add(voter)
       }
-      if (commits.isQuorum) return { kind: 'final', vertex: candidate.vertex, how: 'direct' }
+      if (commits.isOrderingQuorum) return { kind: 'final', vertex: candidate.vertex, how: 'direct' }
     }
     return undecided
   }

@@ -34,7 +34,7 @@ export class Graph {
   /** Missing vertex, by its whole name (`nameOf`) -> suspended vertices that wait for it. */
   readonly #waiting = new Map<string, { ref: VertexRef; children: Set<string> }>()
   readonly #highest: number[]
-  #gcRound = -1
+  #gcRound: number
   #quorumRound = 0
   #highestRound = 0
   #revision = 0
@@ -42,6 +42,7 @@ export class Graph {
   constructor(committee: Committee, parameters: ConsensusParameters, genesis: readonly Vertex[]) {
     this.#committee = committee
     this.#parameters = parameters
+    this.#gcRound = committee.baseRound - 1
     this.#highest = committee.validators.map(() => 0)
     this.#suspendedOf = committee.validators.map(() => 0)
     for (const vertex of genesis) this.#insert(vertex)
@@ -76,6 +77,11 @@ export class Graph {
 
   has(digest: string): boolean {
     return this.#nodes.has(digest)
+  }
+
+  /** Accepted, or waiting here for its ancestors. */
+  holds(digest: string): boolean {
+    return this.#nodes.has(digest) || this.#suspended.has(digest)
   }
 
   get(digest: string): Vertex | undefined {
@@ -241,7 +247,7 @@ export class Graph {
     slots[author]!.push(node)
     this.#highest[author] = Math.max(this.#highest[author]!, round)
     this.#highestRound = Math.max(this.#highestRound, round)
-    if (round > this.#quorumRound && this.#weightOf(round) >= this.#committee.quorumWeight) this.#quorumRound = round
+    if (round > this.#quorumRound && this.#weightOf(round) >= this.#committee.orderingWeight) this.#quorumRound = round
   }
 
   #derive(vertex: Vertex): Node {
@@ -259,7 +265,7 @@ export class Graph {
         const counter = weights.get(supported) ?? new WeightCounter(this.#committee)
         weights.set(supported, counter)
         counter.add(voter!.vertex.header.author)
-        if (counter.isQuorum) commits[author] = supported
+        if (counter.isOrderingQuorum) commits[author] = supported
       }
     }
     return { vertex, prepares, commits }
@@ -269,7 +275,7 @@ export class Graph {
   tips(): Vertex[] {
     return this.#committee.validators
       .map((_, author) => this.newestUpTo(author, this.#highest[author]!))
-      .filter(vertex => vertex !== undefined && vertex.header.round > 0) as Vertex[]
+      .filter(vertex => vertex !== undefined && vertex.header.round > this.#committee.baseRound) as Vertex[]
   }
 
   /** Accepted ancestors of `refs` with a round above `aboveRound`, newest first, at most `countMax`. */
@@ -282,7 +288,7 @@ export class Graph {
       if (vertex === undefined) continue
       found.push(vertex)
       for (const parent of vertex.header.parents) {
-        if (parent.round > aboveRound && parent.round > 0 && !seen.has(parent.digest)) {
+        if (parent.round > Math.max(aboveRound, this.#committee.baseRound) && !seen.has(parent.digest)) {
           seen.add(parent.digest)
           open.push(parent.digest)
         }

@@ -26,7 +26,20 @@ export type ConsensusParameters = {
   readonly syncLagRounds: number
   readonly mempoolEventsMax: number
   readonly mempoolBytesMax: number
+  /** Commits decided and not executed: beyond this nothing is proposed. */
   readonly unexecutedCommitsMax: number
+  /** An epoch ends this many commits after execution declares it; nothing is decided further ahead of execution. */
+  readonly epochNoticeCommits: number
+  /** An epoch lasts at least this long, by commit time. */
+  readonly epochMs: number
+  /** Further behind than this, a node asks for a snapshot rather than for commits. */
+  readonly stateSyncCommits: number
+  /** How long the claims of others may wait to be shown, when a key asks what it has signed. */
+  readonly recoveryConfirmMs: number
+  /** A member that is later than this after the quorum of a round is not waited for, until it is twice as quick. */
+  readonly lateMsMax: number
+  /** Slots are given and taken by the last commits, this many. */
+  readonly presenceCommits: number
   readonly checkpointCommitsMax: number
   readonly checkpointIntervalMs: number
 }
@@ -34,14 +47,14 @@ export type ConsensusParameters = {
 export const defaultParameters: ConsensusParameters = Object.freeze({
   gcDepthRounds: 60,
   minimumRoundDelayMs: 4,
-  gentleRoundDelayMs: 100,
+  gentleRoundDelayMs: 50,
   roundTimeoutMs: 250,
   heartbeatMs: 10_000,
   liveRounds: 4,
   eventsPerVertexMax: 1024,
   bodyBytesMax: 1024 * 1024,
   roundsAheadMax: 500,
-  suspendedVerticesMax: 4096,
+  suspendedVerticesMax: 1024,
   suspendedBytesMax: 256 * 1024 * 1024,
   verticesPerSlotMax: 4,
   refsPerFetchMax: 64,
@@ -51,7 +64,13 @@ export const defaultParameters: ConsensusParameters = Object.freeze({
   syncLagRounds: 30,
   mempoolEventsMax: 20_000,
   mempoolBytesMax: 64 * 1024 * 1024,
-  unexecutedCommitsMax: 256,
+  unexecutedCommitsMax: 64,
+  epochNoticeCommits: 64,
+  epochMs: 10_000,
+  stateSyncCommits: 5000,
+  recoveryConfirmMs: 10_000,
+  lateMsMax: 100,
+  presenceCommits: 32,
   checkpointCommitsMax: 64,
   checkpointIntervalMs: 500
 })

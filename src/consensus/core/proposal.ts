@@ -48,8 +48,10 @@ export function makeProposal(input: ProposalInput): Proposal {
 
 /** Own newest vertex first, then everybody's newest below the round: older ones too, so that their events are swept up. */
 function parentsOf({ committee, graph, self, lastOwn, round }: ProposalInput): VertexRef[] {
-  const own =
-    lastOwn !== undefined && lastOwn.header.round > graph.gcRound ? lastOwn : graph.newestUpTo(self, round - 1)
+  // After a rollback the graph can have newer ones of ours, back from peers.
+  const inGraph = graph.newestUpTo(self, round - 1)
+  const isNewer = lastOwn !== undefined && lastOwn.header.round >= (inGraph?.header.round ?? graph.gcRound + 1)
+  const own = isNewer ? lastOwn : inGraph
   const parents: VertexRef[] = own === undefined ? [] : [refOf(own)]
   for (const author of committee.validators.keys()) {
     const newest = author === self ? undefined : graph.newestUpTo(author, round - 1)

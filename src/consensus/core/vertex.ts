@@ -10,7 +10,7 @@ import {
   sha256
 } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
-import type { Committee } from './committee.ts'
+import type { Committee, EpochStart } from './committee.ts'
 import type { ConsensusParameters } from './parameters.ts'
 
 /** Names one vertex. `digest` is the SHA-256 of its header, in hex. */
@@ -37,7 +37,7 @@ export type Vertex = {
   readonly digest: string
   readonly header: VertexHeader
   readonly headerBytes: Uint8Array
-  /** 64 bytes over `vertexSigningBytes`; empty for the synthetic vertices of round 0. */
+  /** 64 bytes over `vertexSigningBytes`; empty for the base vertices of an epoch. */
   readonly signature: Uint8Array
   /** Events, each a 4-byte big-endian length and a signed event. */
   readonly body: Uint8Array
@@ -158,14 +158,14 @@ export function eventsOfBody(body: Uint8Array): Uint8Array[] {
   return events
 }
 
-/** Round 0: one unsigned vertex per validator, known to all from genesis, never sent. */
-export function genesisVertices(committee: Committee, genesisDigest: Uint8Array, timestampMs: number): Vertex[] {
+/** What an epoch begins with: one unsigned vertex per validator, known to all from its digest, never sent. */
+export function baseVertices({ committee, digest, timestampMs }: EpochStart): Vertex[] {
   const body = new Uint8Array(0)
-  const bodyDigest = bytesToHex(sha256(concatBytes(genesisDigest, body)))
+  const bodyDigest = bytesToHex(sha256(digest))
   return committee.validators.map((_, author) => {
     const header: VertexHeader = {
       epoch: committee.epoch,
-      round: 0,
+      round: committee.baseRound,
       author,
       timestampMs,
       parents: [],
@@ -187,7 +187,7 @@ export function staticFault(vertex: Vertex, committee: Committee, parameters: Co
   const count = committee.validators.length
   if (header.epoch !== committee.epoch) return 'another epoch'
   if (header.author >= count) return 'author is no member'
-  if (header.round < 1) return 'round 0 is never sent'
+  if (header.round <= committee.baseRound) return 'the first round of an epoch is never sent'
   if (header.eventCount > parameters.eventsPerVertexMax || body.length > parameters.bodyBytesMax)
     return 'body over its limit'
   if (header.parents.length === 0 || header.parents.length > count) return 'number of parents'
@@ -201,7 +201,7 @@ export function staticFault(vertex: Vertex, committee: Committee, parameters: Co
     seen.add(parent.author)
     if (parent.round === header.round - 1) weight += committee.validators[parent.author]!.weight
   }
-  if (weight < committee.quorumWeight) return 'no quorum of parents in the round before'
+  if (weight < committee.orderingWeight) return 'no quorum of parents in the round before'
   return undefined
 }
 

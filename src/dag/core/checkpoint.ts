@@ -26,15 +26,17 @@ export type Checkpoint = {
   /** SHA-256 in the CIDs of the chain heads A, B, C, D; null for an empty chain. */
   readonly chainHeads: readonly (string | null)[]
   readonly timestampMs: number
+  /** SHA-256 of the set of the next epoch; only in the checkpoint that ends an epoch. */
+  readonly nextSet?: string
 }
 
 const domain = new TextEncoder().encode('blyan/checkpoint/1')
 const checkpointBytesMax = 4096
-const version = 1
+const version = { inside: 1, boundary: 2 } as const
 
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return encodeCanonical([
-    version,
+    checkpoint.nextSet === undefined ? version.inside : version.boundary,
     checkpoint.epoch,
     checkpoint.sequence,
     checkpoint.commitIndex,
@@ -45,14 +47,17 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
     hexToBytes(checkpoint.eventRoot)!,
     hexToBytes(checkpoint.stateRoot)!,
     checkpoint.chainHeads.map(head => (head === null ? null : hexToBytes(head)!)),
-    checkpoint.timestampMs
+    checkpoint.timestampMs,
+    ...(checkpoint.nextSet === undefined ? [] : [hexToBytes(checkpoint.nextSet)!])
   ])
 }
 
 /** Throws ENCODING_INVALID. */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const value = decodeCanonical(bytes, { sizeBytesMax: checkpointBytesMax })
-  if (!Array.isArray(value) || value.length !== 12 || value[0] !== version) throw invalid()
+  if (!Array.isArray(value)) throw invalid()
+  const isBoundary = value[0] === version.boundary
+  if ((!isBoundary && value[0] !== version.inside) || value.length !== (isBoundary ? 13 : 12)) throw invalid()
   const heads = value[10]
   if (!Array.isArray(heads) || heads.length !== 4) throw invalid()
   return {
@@ -66,7 +71,8 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
     eventRoot: readDigest(value[8], 'checkpoint'),
     stateRoot: readDigest(value[9], 'checkpoint'),
     chainHeads: heads.map((head: CanonicalValue) => (head === null ? null : readDigest(head, 'checkpoint'))),
-    timestampMs: readNatural(value[11], 'checkpoint')
+    timestampMs: readNatural(value[11], 'checkpoint'),
+    ...(isBoundary ? { nextSet: readDigest(value[12], 'checkpoint') } : {})
   }
 }
 

@@ -5,29 +5,18 @@ import {
   concatBytes,
   decodeCanonical,
   encodeCanonical,
+  type SignatureCheck,
   type SigningKey,
   sha256,
+  sha256Hex,
   verifySignature,
   verifySignatureSync
 } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
+import { readPlainEnvelope } from './envelope-reader.ts'
+import type { EventEnvelope } from './event-envelope.ts'
 
-/**
- * The signed envelope that a participant submits. Its id is the CID of the unsigned envelope, its `hash` the SHA-256 in
- * that CID: it covers payload and metadata alike (seed 000, "Event Envelope").
- */
-export type EventEnvelope = {
-  readonly tenantId: string
-  /** 1, 2, 3, ... for each author: gaps are not executed, replays are dropped. */
-  readonly logicalClock: number
-  readonly region: string
-  readonly origin: string
-  readonly createdAtMs: number
-  readonly type: string
-  readonly payload: Uint8Array
-  /** Public key of the account, with its multicodec prefix. */
-  readonly author: Uint8Array
-}
+export type { EventEnvelope }
 
 export type SignedEvent = {
   readonly envelope: EventEnvelope
@@ -78,19 +67,8 @@ export function decodeEvent(bytes: Uint8Array): SignedEvent {
   const sizeBytesMax = signatureBytes + eventLimits.payloadBytesMax + eventLimits.envelopeOverheadBytesMax
   if (bytes.length <= signatureBytes || bytes.length > sizeBytesMax) throw invalid('size')
   const envelopeBytes = bytes.subarray(signatureBytes)
-  let value: unknown
-  try {
-    // Canonical or nothing: what one library reads leniently another would refuse, and vertices hang on the answer.
-    value = decodeCanonical(envelopeBytes, { sizeBytesMax })
-  } catch (error) {
-    throw invalid('not canonical DAG-CBOR', error)
-  }
-  return {
-    envelope: envelopeOf(value),
-    digest: bytesToHex(sha256(envelopeBytes)),
-    signature: bytes.subarray(0, signatureBytes),
-    bytes
-  }
+  const envelope = checkedEnvelope(readPlainEnvelope(envelopeBytes) ?? readAnyEnvelope(envelopeBytes))
+  return { envelope, digest: sha256Hex(envelopeBytes), signature: bytes.subarray(0, signatureBytes), bytes }
 }
 
 export function eventId(digest: Uint8Array): CID {
@@ -98,39 +76,54 @@ export function eventId(digest: Uint8Array): CID {
 }
 
 export function verifyEvent(event: SignedEvent, genesisDigest: Uint8Array): Promise<boolean> {
-  return verifySignature(event.envelope.author, signingBytesOf(event, genesisDigest), event.signature)
+  const { publicKey, message, signature } = signatureCheckOf(event, genesisDigest)
+  return verifySignature(publicKey, message, signature)
 }
 
 export function verifyEventSync(event: SignedEvent, genesisDigest: Uint8Array): boolean {
-  return verifySignatureSync(event.envelope.author, signingBytesOf(event, genesisDigest), event.signature)
+  const { publicKey, message, signature } = signatureCheckOf(event, genesisDigest)
+  return verifySignatureSync(publicKey, message, signature)
 }
 
-function signingBytesOf(event: SignedEvent, genesisDigest: Uint8Array): Uint8Array {
-  return eventSigningBytes(genesisDigest, Buffer.from(event.digest, 'hex'))
+/** What has to be verified of an event. */
+export function signatureCheckOf(event: SignedEvent, genesisDigest: Uint8Array): SignatureCheck {
+  const message = eventSigningBytes(genesisDigest, Buffer.from(event.digest, 'hex'))
+  return { publicKey: event.envelope.author, message, signature: event.signature }
 }
 
-function envelopeOf(value: unknown): EventEnvelope {
+/** Canonical or nothing: what one library reads leniently another would refuse, and vertices hang on the answer. */
+function readAnyEnvelope(bytes: Uint8Array): Unchecked<EventEnvelope> {
+  let value: unknown
+  try {
+    value = decodeCanonical(bytes, { sizeBytesMax: bytes.length })
+  } catch (error) {
+    throw invalid('not canonical DAG-CBOR', error)
+  }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('not a map')
   const fields = value as Record<string, unknown>
   if (Object.keys(fields).length !== 8) throw invalid('number of fields')
   const { tenantId, logicalClock, region, origin, createdAt, type, payload, author } = fields
-  for (const text of [tenantId, region, origin])
-    if (typeof text !== 'string' || text.length > eventLimits.textBytesMax) throw invalid('text field')
+  return { tenantId, logicalClock, region, origin, createdAtMs: createdAt, type, payload, author }
+}
+
+type Unchecked<T> = { readonly [K in keyof T]: unknown }
+
+function checkedEnvelope(envelope: Unchecked<EventEnvelope>): EventEnvelope {
+  const { tenantId, logicalClock, region, origin, createdAtMs, type, payload, author } = envelope
+  if (!isText(tenantId) || !isText(region) || !isText(origin)) throw invalid('text field')
   if (typeof type !== 'string' || !typePattern.test(type)) throw invalid('type')
-  for (const number of [logicalClock, createdAt])
-    if (!Number.isSafeInteger(number) || (number as number) < 0) throw invalid('number field')
+  if (!isNatural(logicalClock) || !isNatural(createdAtMs)) throw invalid('number field')
   if (!(payload instanceof Uint8Array) || payload.length > eventLimits.payloadBytesMax) throw invalid('payload')
   if (!(author instanceof Uint8Array) || (author.length !== 34 && author.length !== 35)) throw invalid('author')
-  return {
-    tenantId: tenantId as string,
-    logicalClock: logicalClock as number,
-    region: region as string,
-    origin: origin as string,
-    createdAtMs: createdAt as number,
-    type,
-    payload,
-    author
-  }
+  return envelope as EventEnvelope
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= eventLimits.textBytesMax
+}
+
+function isNatural(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function invalid(reason: string, cause?: unknown): BlyanError {

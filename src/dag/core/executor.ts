@@ -5,7 +5,9 @@ import {
   concatBytes,
   digestOfCid,
   hexToBytes,
-  publicKeyToText
+  type PublicKeyText,
+  publicKeyToText,
+  sha256
 } from '../../codec/index.ts'
 import {
   type CheckpointCadence,
@@ -23,12 +25,16 @@ import type { BlockDraft, HandlerRegistry } from './handlers.ts'
 import { merkleLeaf, merkleRoot } from './merkle.ts'
 import { ParamIndex, type PartVersion } from './param-index.ts'
 import { State } from './state.ts'
+import { setDigest } from './validator-set.ts'
+import { closeEpoch, declareClosing, type EpochState, mustDeclareClosing, readEpoch } from './validator-state.ts'
 
 /** What became of an event that has its place in the final order. */
 export type ExecutedEvent = {
   readonly sequence: number
   readonly event: SignedEvent
   readonly vertexDigest: string
+  /** Place among the events of its vertex. */
+  readonly place: number
   /** Empty when applied, the error code when the handler refused it. */
   readonly refusal: string
   readonly block: string | null
@@ -45,7 +51,13 @@ export type Execution = {
   readonly blocks: readonly Block[]
   readonly state: ReadonlyMap<string, Uint8Array | undefined>
   readonly checkpoint:
-    | { readonly checkpoint: Checkpoint; readonly bytes: Uint8Array; readonly digest: string }
+    | {
+        readonly checkpoint: Checkpoint
+        readonly bytes: Uint8Array
+        readonly digest: string
+        /** The encoded set of the next epoch, when this checkpoint ends one. */
+        readonly nextSet: Uint8Array | undefined
+      }
     | undefined
 }
 
@@ -101,12 +113,21 @@ export class Executor {
     return { commits, events, lastTimestampMs }
   }
 
+  /** The epoch that the next commit belongs to. */
+  get epochState(): EpochState {
+    return readEpoch(this.#state, this.#genesis)
+  }
+
   chain(chain: ChainId): Heads {
     return (this.#state.get(`chain/${chain}`) as Heads | undefined) ?? { height: 0, head: null }
   }
 
   clockOf(author: Uint8Array): number {
-    return (this.#state.get(`clock/${publicKeyToText(author)}`) as number | undefined) ?? 0
+    return this.#clock(publicKeyToText(author))
+  }
+
+  #clock(author: PublicKeyText): number {
+    return (this.#state.get(`clock/${author}`) as number | undefined) ?? 0
   }
 
   /** Executes the next commit. `eventsOf` may hand out events that were decoded when they came in. */
@@ -123,10 +144,11 @@ export class Executor {
     const replayed: string[] = []
     const ordered: string[] = []
     const cursor = this.#cursor()
+    const clocks = new Map<PublicKeyText, number>()
     for (const vertex of vertices) {
-      for (const event of eventsOf(vertex)) {
-        const key = `clock/${publicKeyToText(event.envelope.author)}`
-        const expected = ((this.#state.get(key) as number | undefined) ?? 0) + 1
+      for (const [place, event] of eventsOf(vertex).entries()) {
+        const author = publicKeyToText(event.envelope.author)
+        const expected = (clocks.get(author) ?? this.#clock(author)) + 1
         if (event.envelope.logicalClock > expected) {
           early.push(event.digest)
           continue
@@ -136,7 +158,7 @@ export class Executor {
           replayed.push(event.digest)
           continue
         }
-        this.#state.set(key, expected)
+        clocks.set(author, expected)
         const { refusal, block } = this.#apply(event, commit.timestampMs)
         if (block !== undefined) blocks.push(block)
         cursor.eventCount++
@@ -145,17 +167,21 @@ export class Executor {
           sequence: cursor.eventCount,
           event,
           vertexDigest: vertex.digest,
+          place,
           refusal,
           block: block?.cid.toString() ?? null
         })
       }
     }
+    for (const [author, clock] of clocks) this.#state.set(`clock/${author}`, clock)
     cursor.commits++
     cursor.events += events.length
     this.#state.set(cursorKey, cursor)
-    const checkpoint = isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters)
-      ? this.#checkpoint(commit, commitDigest)
-      : undefined
+    const isDue =
+      isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters) ||
+      commit.index === this.epochState.closesAt ||
+      mustDeclareClosing(this.#state, this.#genesis, commit.timestampMs)
+    const checkpoint = isDue ? this.#checkpoint(commit, commitDigest) : undefined
     return { events, early, replayed, ordered, blocks, state: this.#state.takeChanges(), checkpoint }
   }
 
@@ -242,8 +268,10 @@ export class Executor {
       eventFirst: cursor.eventCount + 1
     }
     this.#state.set(cursorKey, next)
+    const { epoch } = this.epochState
+    const nextSet = this.#closeOrDeclare(commit)
     const checkpoint: Checkpoint = {
-      epoch: this.#genesis.committee.epoch,
+      epoch,
       sequence,
       commitIndex: commit.index,
       commitDigest,
@@ -256,14 +284,23 @@ export class Executor {
         const { head } = this.chain(chain)
         return head === null ? null : bytesToHex(digestOfCid(head))
       }),
-      timestampMs: commit.timestampMs
+      timestampMs: commit.timestampMs,
+      ...(nextSet === undefined ? {} : { nextSet: bytesToHex(setDigest(nextSet)) })
     }
     this.#leaves = []
     const bytes = encodeCheckpoint(checkpoint)
     const digest = checkpointDigest(bytes)
     // A state root cannot hold the digest of its own checkpoint: it is written after the root, and is in the next one.
     this.#state.set(cursorKey, { ...next, previous: hexToBytes(digest)! })
-    return { checkpoint, bytes, digest }
+    return { checkpoint, bytes, digest, nextSet }
+  }
+
+  /** The next set when this commit ends the epoch. Changes that wait are announced first: everybody must know the end in time. */
+  #closeOrDeclare(commit: Commit): Uint8Array | undefined {
+    if (commit.index === this.epochState.closesAt) return closeEpoch(this.#state, this.#genesis, commit)
+    if (mustDeclareClosing(this.#state, this.#genesis, commit.timestampMs))
+      declareClosing(this.#state, this.#genesis, commit.index + this.#genesis.parameters.epochNoticeCommits)
+    return undefined
   }
 }
 
@@ -281,7 +318,14 @@ type Cursor = {
   eventFirst: number
 }
 
+/** The leaf of an event that was applied: the prefix of leaves and the digest, written anew for each. */
+const appliedLeaf = Buffer.alloc(33)
+
 /** What the event tree of a checkpoint commits to: which event, and whether it was applied or refused. */
 export function eventLeaf(digest: string, refusal: string): Uint8Array {
+  if (refusal === '') {
+    appliedLeaf.write(digest, 1, 'hex')
+    return sha256(appliedLeaf)
+  }
   return merkleLeaf(concatBytes(hexToBytes(digest)!, new TextEncoder().encode(refusal)))
 }

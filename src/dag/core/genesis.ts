@@ -8,9 +8,15 @@ import {
   publicKeyFromText,
   sha256
 } from '../../codec/index.ts'
-import { type Committee, type ConsensusParameters, createCommittee, defaultParameters } from '../../consensus/index.ts'
+import {
+  type Committee,
+  type ConsensusParameters,
+  type DegradedMode,
+  defaultParameters
+} from '../../consensus/index.ts'
 import { BlyanError } from '../../errors/index.ts'
 import { type Block, makeBlock } from './block.ts'
+import { committeeOfSet, mayDegrade } from './validator-set.ts'
 
 const cidText = z.string().refine(text => {
   try {
@@ -63,7 +69,10 @@ const genesisSchema = z.strictObject({
       .min(128 * 1024)
       .max(1024 * 1024),
     checkpointCommitsMax: z.int().min(1).max(128),
-    checkpointIntervalMs: z.int().min(0)
+    checkpointIntervalMs: z.int().min(0),
+    // Left out rather than filled in when absent: the digest is over the file as it was written.
+    epochMs: z.int().min(0).optional(),
+    degraded: z.enum(['none', 'crash']).optional()
   }),
   model: z.strictObject({
     architecture: jsonValue,
@@ -90,7 +99,10 @@ export type Genesis = {
   readonly digest: Uint8Array
   readonly digestHex: string
   readonly timeMs: number
+  /** The set of epoch 0. */
   readonly committee: Committee
+  /** What a network of three does when one is gone. */
+  readonly degraded: DegradedMode
   readonly parameters: ConsensusParameters
   /** Block 0 of chain A and the first blocks of chain B. */
   readonly blocks: readonly Block[]
@@ -134,14 +146,20 @@ export function genesisOf(file: GenesisFile): Genesis {
     ...rest,
     publicKey: publicKeyFromText(publicKey)
   }))
+  const { degraded = 'none', epochMs = defaultParameters.epochMs, ...limits } = file.consensus
+  if (degraded === 'crash' && !mayDegrade(validators))
+    throw new BlyanError('GENESIS_INVALID', {
+      reason: 'consensus.degraded: "crash" is for exactly three validators of one weight'
+    })
   return {
     file,
     cid: cidOfDigest(digest).toString(),
     digest,
     digestHex: bytesToHex(digest),
     timeMs: Date.parse(file.createdAt),
-    committee: createCommittee(0, validators),
-    parameters: Object.freeze({ ...defaultParameters, ...file.consensus }),
+    committee: committeeOfSet({ epoch: 0, baseRound: 0, members: validators }, degraded),
+    degraded,
+    parameters: Object.freeze({ ...defaultParameters, ...limits, epochMs }),
     blocks: genesisBlocks(file)
   }
 }

@@ -2,7 +2,6 @@ import { bytesEqual, concatBytes, sha256 } from '../../codec/index.ts'
 
 /** Merkle trees as in RFC 6962: leaves and inner nodes are hashed apart, a tree of n leaves splits at a power of two. */
 const leafPrefix = Uint8Array.of(0)
-const nodePrefix = Uint8Array.of(1)
 
 export function merkleLeaf(data: Uint8Array): Uint8Array {
   return sha256(concatBytes(leafPrefix, data))
@@ -10,10 +9,13 @@ export function merkleLeaf(data: Uint8Array): Uint8Array {
 
 /** Root over hashed leaves; the empty tree is the hash of nothing. */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 0) return sha256(new Uint8Array(0))
-  if (leaves.length === 1) return leaves[0]!
-  const split = splitOf(leaves.length)
-  return nodeHash(merkleRoot(leaves.slice(0, split)), merkleRoot(leaves.slice(split)))
+  return leaves.length === 0 ? sha256(new Uint8Array(0)) : rootOf(leaves, 0, leaves.length)
+}
+
+function rootOf(leaves: readonly Uint8Array[], low: number, high: number): Uint8Array {
+  if (high - low === 1) return leaves[low]!
+  const split = low + splitOf(high - low)
+  return nodeHash(rootOf(leaves, low, split), rootOf(leaves, split, high))
 }
 
 /** Sibling hashes from the leaf at `index` up to the root. */
@@ -53,6 +55,12 @@ function splitOf(count: number): number {
   return 2 ** Math.floor(Math.log2(count - 1))
 }
 
+/** Prefix and two hashes, written anew for each node. */
+const nodeInput = Uint8Array.from([1, ...new Uint8Array(64)])
+
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(concatBytes(nodePrefix, left, right))
+  if (left.length !== 32 || right.length !== 32) return sha256(concatBytes(Uint8Array.of(1), left, right))
+  nodeInput.set(left, 1)
+  nodeInput.set(right, 33)
+  return sha256(nodeInput)
 }

@@ -1,19 +1,20 @@
-import {
-  type CanonicalValue,
-  decodeCanonical,
-  encodeCanonical,
-  hexToBytes,
-  verifySignatureSync
-} from '../../codec/index.ts'
-import { WeightCounter } from '../../consensus/index.ts'
+import { type CanonicalValue, decodeCanonical, encodeCanonical, hexToBytes } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
-import { checkpointDigest, checkpointSigningBytes, decodeCheckpoint } from './checkpoint.ts'
+import { checkpointDigest, decodeCheckpoint } from './checkpoint.ts'
 import { decodeEvent, eventId, verifyEventSync } from './event.ts'
 import { eventLeaf } from './executor.ts'
 import type { Genesis } from './genesis.ts'
 import { verifyMerklePath } from './merkle.ts'
-
-export type Vote = { readonly author: number; readonly signature: Uint8Array }
+import {
+  decodeLink,
+  decodeVoteList,
+  encodeLink,
+  followSets,
+  type SetLink,
+  setLinksMax,
+  signersOf,
+  type Vote
+} from './set-chain.ts'
 
 /** Everything that shows, to somebody who has only the genesis file, that an event is final and what became of it. */
 export type FinalityProof = {
@@ -27,6 +28,8 @@ export type FinalityProof = {
   /** The checkpoint that covers the event, then those after it up to one that a quorum signed. */
   readonly checkpoints: readonly Uint8Array[]
   readonly votes: readonly Vote[]
+  /** How the validators of genesis became those who signed: one link an epoch, none in the first. */
+  readonly sets: readonly SetLink[]
 }
 
 export type ProofVerdict = {
@@ -40,7 +43,7 @@ export type ProofVerdict = {
 
 export const proofKind = 'blyan.finality-proof/1'
 export const checkpointsPerProofMax = 64
-const proofBytesMax = 512 * 1024
+export const proofBytesMax = 16 * 1024 * 1024
 
 export function encodeProof(proof: FinalityProof): Uint8Array {
   return encodeCanonical({
@@ -51,8 +54,7 @@ export function encodeProof(proof: FinalityProof): Uint8Array {
     path: [...proof.path],
     checkpoints: [...proof.checkpoints],
     votes: proof.votes.map(vote => [vote.author, vote.signature]),
-    // The chain of validator sets from genesis: none yet, the set of genesis holds.
-    sets: []
+    sets: proof.sets.map(encodeLink)
   })
 }
 
@@ -73,25 +75,14 @@ function verify(proof: FinalityProof, genesis: Genesis): ProofVerdict {
   const leaf = eventLeaf(event.digest, proof.refusal)
   if (!verifyMerklePath(hexToBytes(first.eventRoot)!, leaf, proof.index, first.eventCount, proof.path))
     return rejected('the event is not in the checkpoint')
+  const committee = followSets(proof.sets, genesis)
   for (const [place, checkpoint] of chain.entries()) {
-    if (checkpoint.epoch !== genesis.committee.epoch) return rejected('a checkpoint of an unknown epoch')
+    // The last checkpoint of an epoch is always certified: no chain has to cross it.
+    if (checkpoint.epoch !== committee.epoch) return rejected('a checkpoint of another epoch than the last set')
     if (place > 0 && checkpoint.previous !== checkpointDigest(proof.checkpoints[place - 1]!))
       return rejected('the checkpoints are no chain')
   }
-  const message = checkpointSigningBytes(genesis.digest, checkpointDigest(proof.checkpoints.at(-1)!))
-  const weight = new WeightCounter(genesis.committee)
-  const seen = new Set<number>()
-  const signers: string[] = []
-  for (const vote of proof.votes) {
-    const validator = genesis.committee.validators[vote.author]
-    if (validator === undefined || seen.has(vote.author)) return rejected('a signer that is no validator, or one twice')
-    if (!verifySignatureSync(validator.publicKey, message, vote.signature))
-      return rejected(`the signature of ${validator.name} is wrong`)
-    seen.add(vote.author)
-    weight.add(vote.author)
-    signers.push(validator.name)
-  }
-  if (!weight.isQuorum) return rejected(`${signers.length} signatures are no quorum`)
+  const signers = signersOf(proof.votes, checkpointDigest(proof.checkpoints.at(-1)!), committee, genesis.digest)
   return {
     valid: true,
     reason: null,
@@ -109,7 +100,6 @@ function decodeProof(bytes: Uint8Array): FinalityProof {
     CanonicalValue
   >
   if (kind !== proofKind || Object.keys(rest).length > 0) throw invalid('another kind of file')
-  if (!Array.isArray(sets) || sets.length > 0) throw invalid('validator sets that this version does not know')
   if (!(event instanceof Uint8Array) || typeof refusal !== 'string' || !Number.isSafeInteger(index))
     throw invalid('event')
   const list = (name: string, from: unknown, lengthMax: number): readonly CanonicalValue[] => {
@@ -127,11 +117,8 @@ function decodeProof(bytes: Uint8Array): FinalityProof {
     index: index as number,
     path: list('path', path, 64).map(bytesOf),
     checkpoints: list('checkpoints', checkpoints, checkpointsPerProofMax).map(bytesOf),
-    votes: list('votes', votes, 256).map(vote => {
-      const [author, signature] = list('vote', vote, 2)
-      if (typeof author !== 'number') throw invalid('vote')
-      return { author, signature: bytesOf(signature) }
-    })
+    votes: decodeVoteList(votes),
+    sets: list('sets', sets, setLinksMax).map(decodeLink)
   }
 }
 

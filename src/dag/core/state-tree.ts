@@ -6,7 +6,8 @@ type Tree = Leaf | Inner | undefined
 
 const emptyHash = new Uint8Array(32)
 const leafPrefix = Uint8Array.of(0)
-const innerPrefix = Uint8Array.of(1)
+/** Prefix and two hashes, written anew for each inner node. */
+const innerInput = Uint8Array.from([1, ...new Uint8Array(64)])
 
 /**
  * The authenticated state: a binary tree over SHA-256(key) in which a subtree with one key is that key's leaf. Its root
@@ -64,6 +65,11 @@ function remove(tree: Tree, path: Uint8Array, depth: number): Tree {
 function hashOf(tree: Tree): Uint8Array {
   if (tree === undefined) return emptyHash
   if (tree.kind === 'leaf') return tree.hash
-  tree.hash ??= sha256(concatBytes(innerPrefix, hashOf(tree.left), hashOf(tree.right)))
+  if (tree.hash === undefined) {
+    const left = hashOf(tree.left)
+    innerInput.set(hashOf(tree.right), 33)
+    innerInput.set(left, 1)
+    tree.hash = sha256(innerInput)
+  }
   return tree.hash
 }

@@ -10,6 +10,9 @@ export interface StateView {
 
 const valueBytesMax = 64 * 1024
 
+/** What entries were when the memory began, of those that changed since; undefined for one that was not there. */
+export type StateMemory = ReadonlyMap<string, Uint8Array | undefined>
+
 /** The whole state in memory, with the changes since they were last taken and a way back for an event that fails. */
 export class State implements StateView {
   readonly #entries = new Map<string, Uint8Array>()
@@ -19,7 +22,9 @@ export class State implements StateView {
   /** Keys whose change the tree has not seen: a key that changes often costs the tree once a checkpoint. */
   readonly #stale = new Set<string>()
   #changes = new Map<string, Uint8Array | undefined>()
+  #isTrying = false
   #undo: Map<string, Uint8Array | undefined> | undefined
+  readonly #memories = new Set<Map<string, Uint8Array | undefined>>()
 
   constructor(entries: Iterable<readonly [string, Uint8Array]> = []) {
     for (const [key, value] of entries) {
@@ -30,6 +35,29 @@ export class State implements StateView {
 
   get size(): number {
     return this.#entries.size
+  }
+
+  entries(): IterableIterator<[string, Uint8Array]> {
+    return this.#entries.entries()
+  }
+
+  bytesOf(key: string): Uint8Array | undefined {
+    return this.#entries.get(key)
+  }
+
+  setBytes(key: string, bytes: Uint8Array): void {
+    this.#put(key, bytes)
+  }
+
+  /** Begins to note what changes, so that the state of this moment can be told later (snapshots). */
+  remember(): StateMemory {
+    const memory = new Map<string, Uint8Array | undefined>()
+    this.#memories.add(memory)
+    return memory
+  }
+
+  forget(memory: StateMemory): void {
+    this.#memories.delete(memory as Map<string, Uint8Array | undefined>)
   }
 
   get(key: string): CanonicalValue | undefined {
@@ -55,15 +83,15 @@ export class State implements StateView {
   attempt<T>(
     what: () => T
   ): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown } {
-    this.#undo = new Map()
+    this.#isTrying = true
     try {
       return { ok: true, value: what() }
     } catch (error) {
-      const undo = this.#undo
-      this.#undo = undefined
-      for (const [key, bytes] of undo) this.#put(key, bytes)
+      this.#isTrying = false
+      for (const [key, bytes] of this.#undo ?? []) this.#put(key, bytes)
       return { ok: false, error }
     } finally {
+      this.#isTrying = false
       this.#undo = undefined
     }
   }
@@ -82,7 +110,11 @@ export class State implements StateView {
   }
 
   #put(key: string, bytes: Uint8Array | undefined): void {
-    if (this.#undo !== undefined && !this.#undo.has(key)) this.#undo.set(key, this.#entries.get(key))
+    if (this.#isTrying) {
+      this.#undo ??= new Map()
+      if (!this.#undo.has(key)) this.#undo.set(key, this.#entries.get(key))
+    }
+    for (const memory of this.#memories) if (!memory.has(key)) memory.set(key, this.#entries.get(key))
     if (bytes === undefined) this.#entries.delete(key)
     else this.#entries.set(key, bytes)
     this.#values.delete(key)

@@ -1,43 +1,5 @@
 import { networkLimits } from './protocols.ts'
 
-/** Points against peers, forgiven with time; at the limit a peer is banned for a while. Bounded by the peers known. */
-export class PenaltyBook {
-  readonly #entries = new Map<string, { points: number; atMs: number; bannedUntilMs: number }>()
-
-  /** True when this reached the limit. */
-  add(peerId: string, points: number): boolean {
-    const entry = this.#entry(peerId)
-    entry.points = this.points(peerId) + points
-    entry.atMs = performance.now()
-    if (entry.points < networkLimits.penaltyPointsMax) return false
-    this.ban(peerId)
-    return true
-  }
-
-  ban(peerId: string): void {
-    this.#entry(peerId).bannedUntilMs = performance.now() + networkLimits.banMs
-  }
-
-  points(peerId: string): number {
-    const entry = this.#entries.get(peerId)
-    return entry === undefined ? 0 : Math.max(0, entry.points - (performance.now() - entry.atMs) / 10_000)
-  }
-
-  isBanned(peerId: string): boolean {
-    return (this.#entries.get(peerId)?.bannedUntilMs ?? 0) > performance.now()
-  }
-
-  #entry(peerId: string): { points: number; atMs: number; bannedUntilMs: number } {
-    let entry = this.#entries.get(peerId)
-    if (entry === undefined) {
-      if (this.#entries.size >= networkLimits.knownPeersMax) this.#entries.delete(this.#entries.keys().next().value!)
-      entry = { points: 0, atMs: 0, bannedUntilMs: 0 }
-      this.#entries.set(peerId, entry)
-    }
-    return entry
-  }
-}
-
 export type DialerNeeds = {
   dial(address: string): Promise<void>
   isConnected(peerId: string): boolean
