@@ -118,8 +118,8 @@ export type CommitsResponse = {
   readonly votes: readonly { readonly author: number; readonly signature: Uint8Array }[]
 }
 
-/** The three parts, at most 256 commits, and three items for each of at most 1024 votes. */
-const commitsResponseItemsMax = 4 + 256 + 3 * 1024
+/** The three parts, at most 512 commits, and three items for each of at most 1024 votes. */
+const commitsResponseItemsMax = 4 + 512 + 3 * 1024
 
 /** Megabytes of one-byte items take seconds and hundreds of megabytes to decode: they are counted before. */
 function hasMoreItems(bytes: Uint8Array, itemsMax: number): boolean {

@@ -95,7 +95,13 @@ test('a member that lies without being caught in the act changes nothing: finali
     for (let count = 0; count < 24; count++) await network.note(count % 2, `missed ${count}`)
     liar.answer = async () => new Promise(() => {})
     await network.start(2)
-    const { final } = await network.note(2, 'back')
+    const { final } = await network.note(2, 'back').catch(async error => {
+      for (const place of [0, 1, 2]) {
+        const { quorum, checkpoint, sync, state } = await network.status(place)
+        t.diagnostic(JSON.stringify({ place, state, quorum, checkpoint, sync }))
+      }
+      throw error
+    })
     assert.equal(final, true)
     await sameOrders(network)
   })

@@ -60,7 +60,7 @@ export const defaultParameters: ConsensusParameters = Object.freeze({
   refsPerFetchMax: 64,
   fetchTimeoutMs: 2000,
   requestsPerPeerMax: 4,
-  commitsPerSyncMax: 256,
+  commitsPerSyncMax: 512,
   syncLagRounds: 30,
   mempoolEventsMax: 20_000,
   mempoolBytesMax: 64 * 1024 * 1024,

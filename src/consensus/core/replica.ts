@@ -402,13 +402,15 @@ export class Replica {
 
   /**
    * Nothing more is decided for now: the epoch is over, or order runs away from what a quorum has signed. Whoever was away
-   * catches up by certificates, so these must not be too far behind. With more than the faulty missing nothing is promised.
+   * catches up from certificate to certificate in one answer, or from vertex to vertex within the rounds that are kept:
+   * neither may be out of reach. It takes more than the faulty to come here, so nothing is promised until one is back.
    */
   get #isHeld(): boolean {
     if (this.#isClosed) return true
     const { orderingWeight, quorumWeight } = this.#committee
-    const commitsMax = 3 * this.#parameters.checkpointCommitsMax + 16
-    return orderingWeight === quorumWeight && this.point.index - this.#certifiedIndex >= commitsMax
+    const reach = Math.min(this.#parameters.commitsPerSyncMax, this.#parameters.roundsAheadMax)
+    const uncertified = this.point.index - this.#certifiedIndex
+    return orderingWeight === quorumWeight && uncertified >= Math.floor(reach * 0.8)
   }
 
   get #isClosed(): boolean {
