@@ -174,6 +174,8 @@ class NodeQuorum implements Quorum {
       },
       floor: self?.signer.floor
     })
+    // Stored and not shown when the process ended: it is shown now, and must stay the only one, whatever becomes of the store.
+    if (replica.lastOwn !== undefined) self?.signer.cover(replica.lastOwn)
     const waiting = this.#replica?.pendingEvents() ?? []
     this.#epoch = epoch
     this.#self = self

@@ -15,6 +15,8 @@ export interface Signer {
   readonly floor: SignerFloor | undefined
   /** Begins the file anew above what was found by asking, durably. */
   resumeAbove(floor: { epoch: number; round: number; checkpointSequence: number }): void
+  /** A vertex of ours that the store holds and the floor does not know: the floor is raised to it, durably. */
+  cover(vertex: { epoch: number; round: number; digest: string }): void
   /** Checks a header against the floor and signs it. The floor is raised by `keep`, before the signature may be shown. */
   signVertex(next: { epoch: number; round: number; digest: string }, message: Uint8Array): Uint8Array
   /** Signs a checkpoint and makes the floor durable. Undefined when another digest was signed for its sequence, or a later one. */
@@ -74,6 +76,14 @@ class FileBackedSigner implements Signer {
     this.#floor = { ...emptyFloor, ...floor }
     createFile(this.#path, this.#floor)
     this.#file = openSync(this.#path, 'r+')
+  }
+
+  cover(vertex: { epoch: number; round: number; digest: string }): void {
+    if (this.#floor === undefined) return
+    const verdict = maySignVertex(this.#floor, vertex)
+    if (!verdict.allowed || verdict.floor === this.#floor) return
+    this.#floor = verdict.floor
+    this.keep()
   }
 
   signVertex(next: { epoch: number; round: number; digest: string }, message: Uint8Array): Uint8Array {

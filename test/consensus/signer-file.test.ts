@@ -133,6 +133,19 @@ test('a file with no readable slot is refused, never begun anew', () => {
   }
 })
 
+test('a vertex that the store holds raises the floor on disk, and nothing lowers it', () => {
+  const file = fileWith(4)
+  const signer = openSigner({ key, file })
+  signer.cover({ epoch: 0, round: 6, digest: digestOf(6) })
+  signer.cover({ epoch: 0, round: 2, digest: digestOf(2) })
+  assert.throws(
+    () => signer.signVertex({ epoch: 0, round: 6, digest: digestOf(60) }, message),
+    error => isBlyanError(error, 'SIGN_TWICE')
+  )
+  signer.close()
+  assert.equal(floorRoundOf(file), 6)
+})
+
 test('with no file nothing is signed until it is known what to resume above', () => {
   const file = join(folder, 'lost.json')
   const signer = openSigner({ key, file })

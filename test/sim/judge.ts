@@ -116,8 +116,9 @@ export class Judge {
     const rounds = gcDepthRounds + roundsOpen + 2
     const bounds = {
       vertices: verticesPerSlotMax * members * rounds,
-      suspended: 2 * suspendedVerticesMax + members * rounds,
-      wanted: (2 * suspendedVerticesMax + members * rounds) * members,
+      // Beside what may wait, what was asked for: vertices of the rounds that are kept, of everybody.
+      suspended: 2 * suspendedVerticesMax + members * (rounds + gcDepthRounds),
+      wanted: (2 * suspendedVerticesMax + members * (rounds + gcDepthRounds)) * members,
       pendingEvents: 2 * mempoolEventsMax
     }
     const over = (Object.keys(bounds) as (keyof typeof bounds)[]).find(what => view.memory[what] > bounds[what])

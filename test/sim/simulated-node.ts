@@ -248,6 +248,7 @@ export class SimulatedNode {
         genesis: genesisPoint(rules.genesis.digest, rules.genesis.timestampMs)
       })
     })
+    if (this.replica.lastOwn !== undefined) this.signer.cover(this.key!, this.replica.lastOwn)
     this.#journal = new SimulatedJournal({
       disk: this.disk,
       ledger: this.ledger,

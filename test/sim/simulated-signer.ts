@@ -64,6 +64,15 @@ export class SimulatedSigner {
     return { ...proposal, signature: this.#keyring.sign(key, vertexMessage(digest)) }
   }
 
+  /** A vertex that the store holds and the floor does not know. */
+  cover(key: string, vertex: { epoch: number; round: number; digest: string }): void {
+    if (this.#floor === undefined) return
+    const verdict = maySignVertex(this.#floor, vertex)
+    if (!verdict.allowed) return
+    this.#floor = verdict.floor
+    this.keep(key)
+  }
+
   keep(key: string): void {
     if (this.#floor !== undefined) this.#kept.set(key, this.#floor)
   }

@@ -92,6 +92,12 @@ export class Replica {
     return this.#ordering.graph
   }
 
+  /** Our newest vertex that is stored. */
+  get lastOwn(): { readonly epoch: number; readonly round: number; readonly digest: string } | undefined {
+    const { header, digest } = this.#lastOwn ?? {}
+    return header === undefined ? undefined : { epoch: header.epoch, round: header.round, digest: digest! }
+  }
+
   get gcRound(): number {
     return this.#graph.gcRound
   }
