@@ -4,7 +4,7 @@ import { assertNobodySignedTwice } from './agreement.ts'
 import { processNetwork, until } from './network-of-processes.ts'
 
 // CI runs a few; `E2E_KILLS=200 node --test test/e2e/kills.test.ts` is the long form.
-const kills = Number(process.env.E2E_KILLS ?? '6')
+const kills = Number(process.env.E2E_KILLS ?? '4')
 
 test(`${kills} kills of validators under load: finality goes on, one order everywhere, nobody signs twice`, {
   timeout: 120_000 + kills * 30_000

@@ -70,6 +70,8 @@ export class Pacemaker {
     const round = this.#graph.quorumRound + 1
     if (round <= input.lastOwnRound) return undefined
     const follows = this.#graph.highestRound >= round && input.urgency !== 'events'
+    // Who orders events has need enough: what follows after them is not counted against anybody.
+    if (input.urgency === 'events') this.#follows = followsMax
     const ownDelayMs = {
       events: this.#parameters.minimumRoundDelayMs,
       checkpoint: this.#parameters.gentleRoundDelayMs,
