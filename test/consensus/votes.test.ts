@@ -143,3 +143,17 @@ test('what those who order promise is compared with what is computed, and certif
   book.addOwn(1, ours)
   assert.deepEqual(book.addOwn(2, ours), { kind: 'diverged', sequence: 2, ours, theirs })
 })
+
+test('a certificate of somebody else counts for a checkpoint computed here, and shows when it was computed otherwise', () => {
+  const book = new VoteBook(committeeOf(4), 0)
+  book.addOwn(1, 'aa')
+  assert.deepEqual(book.confirm({ sequence: 1, digest: 'bb' }), {
+    kind: 'diverged',
+    sequence: 1,
+    ours: 'aa',
+    theirs: 'bb'
+  })
+  assert.equal(book.certifiedSequence, 0)
+  assert.deepEqual(book.confirm({ sequence: 1, digest: 'aa' }), { kind: 'counted' })
+  assert.equal(book.certifiedSequence, 1)
+})

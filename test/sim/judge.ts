@@ -112,13 +112,15 @@ export class Judge {
     this.peaks.suspended = Math.max(this.peaks.suspended, suspended)
     this.peaks.wanted = Math.max(this.peaks.wanted, wanted)
     this.peaks.pendingEvents = Math.max(this.peaks.pendingEvents, pendingEvents)
-    const { suspendedVerticesMax, verticesPerSlotMax, gcDepthRounds, mempoolEventsMax } = this.#parameters
+    const { suspendedVerticesMax, verticesPerSlotMax, gcDepthRounds, mempoolEventsMax, roundsAheadMax } =
+      this.#parameters
     const rounds = gcDepthRounds + roundsOpen + 2
+    // Beside what may wait, what was asked for: of everybody, the rounds that are kept, or those up to what it has heard of.
+    const asked = members * (Math.max(rounds, roundsAheadMax) + gcDepthRounds)
     const bounds = {
       vertices: verticesPerSlotMax * members * rounds,
-      // Beside what may wait, what was asked for: vertices of the rounds that are kept, of everybody.
-      suspended: 2 * suspendedVerticesMax + members * (rounds + gcDepthRounds),
-      wanted: (2 * suspendedVerticesMax + members * (rounds + gcDepthRounds)) * members,
+      suspended: 2 * suspendedVerticesMax + asked,
+      wanted: (2 * suspendedVerticesMax + asked) * members,
       pendingEvents: 2 * mempoolEventsMax
     }
     const over = (Object.keys(bounds) as (keyof typeof bounds)[]).find(what => view.memory[what] > bounds[what])

@@ -12,8 +12,9 @@ import { makeProposal } from './proposal.ts'
 import { Recovery, type Witness } from './recovery.ts'
 import type { Effect, ReplicaInput, ReplicaView, Restored } from './replica-types.ts'
 import { type CertifiedCommits, CommitSync } from './sync.ts'
-import { type CheckpointVote, refOf, type Vertex, votesPerVertexMax } from './vertex.ts'
-import { sequencesPerKept, VoteBook, type VoteOutcome } from './votes.ts'
+import { type CheckpointVote, refOf, type Vertex } from './vertex.ts'
+import { VoteBook, type VoteOutcome } from './votes.ts'
+import { VotesToSend } from './votes-to-send.ts'
 
 /** The point before the first commit. */
 export function genesisPoint(genesisDigest: Uint8Array, genesisTimeMs: number): CommitPoint {
@@ -44,7 +45,7 @@ export class Replica {
   readonly #equivocators = new Set<number>()
   /** While far behind: the newest vertex of each author, to find the frontier by once the certified commits are applied. */
   readonly #ahead = new Map<number, Vertex>()
-  readonly #votesToSend: CheckpointVote[] = []
+  readonly #votesToSend = new VotesToSend()
   #effects: Effect[] = []
   #executedIndex: number
   #eventsSinceCheckpoint = 0
@@ -218,6 +219,8 @@ export class Replica {
       const isTheEnd = certificate.commitDigest === this.point.digest && certificate.isOrderOnly !== true
       if (isTheEnd) this.#votes.skipTo(certificate.sequence, certificate.digest)
       else fault = 'another end of the epoch'
+    } else if (certificate !== undefined && certificate.commitIndex <= this.point.index) {
+      if (certificate.isOrderOnly !== true) this.#noteVote(this.#votes.confirm(certificate))
     } else fault = answer === undefined ? 'no answer' : this.#sync.receive(this.point, answer)
     if (fault !== undefined) this.#sync.failed()
     this.#advance()
@@ -275,7 +278,7 @@ export class Replica {
       this.#uncertified.set(sequence, commitIndex)
       this.#noteVote(this.#votes.addOwn(sequence, digest))
       if (vote !== undefined) {
-        this.#sendVote(vote)
+        this.#votesToSend.add(vote)
         this.#noteVote(this.#votes.add(this.#self!, vote))
       }
     }
@@ -367,14 +370,6 @@ export class Replica {
     this.#effects.push(effect)
   }
 
-  /** After a long absence, one checkpoint in so many and the newest ones: they cover all between them. */
-  #sendVote(vote: CheckpointVote): void {
-    this.#votesToSend.push(vote)
-    if (this.#votesToSend.length <= votesPerVertexMax) return
-    const [oldest] = this.#votesToSend.splice(-votesPerVertexMax - 1, 1)
-    if (oldest!.sequence % sequencesPerKept === 0) this.#votesToSend.splice(-votesPerVertexMax, 0, oldest!)
-  }
-
   #noteVote(outcome: VoteOutcome): void {
     if (outcome.kind === 'ordered') this.#effects.push(outcome)
     if (outcome.kind === 'certified') this.#effects.push({ kind: 'certified', certificate: outcome.certificate })
@@ -441,11 +436,7 @@ export class Replica {
   }
 
   #catchUp(nowMs: number): void {
-    const plan = this.#isHalted ? undefined : this.#sync.plan(nowMs, this.point, this.#graph.quorumRound, this.#peers)
-    // Closed, only the certificate of the last commit is missing; it may be with those who have gone on.
-    const fromIndex = this.#isClosed ? this.point.index : this.point.index + 1
-    if (plan?.kind === 'commits') this.#effects.push({ kind: 'fetchCommits', peer: plan.peer, fromIndex })
-    if (plan?.kind === 'snapshot') this.#effects.push({ kind: 'stateSync', peers: plan.peers })
+    if (!this.#isHalted) this.#askToCatchUp(nowMs)
     if (!this.#sync.isActive) return
     const get = (digest: string): Vertex | undefined => this.#sync.fetched(digest) ?? this.#graph.get(digest)
     for (let ready = this.#sync.takeReady(get); ready !== undefined; ready = this.#sync.takeReady(get)) {
@@ -466,6 +457,18 @@ export class Replica {
       for (const vertex of ahead) this.#receiveOne(undefined, vertex)
     }
     for (const ref of this.#sync.missing(digest => get(digest) !== undefined)) this.#fetcher.want(ref, undefined)
+  }
+
+  #askToCatchUp(nowMs: number): void {
+    const plan = this.#sync.plan(nowMs, this.point, this.#graph.quorumRound, this.#peers)
+    // Closed, only the certificate of the last commit is missing; it may be with those who have gone on.
+    const fromIndex = this.#isClosed ? this.point.index : this.point.index + 1
+    if (plan?.kind === 'commits') this.#effects.push({ kind: 'fetchCommits', peer: plan.peer, fromIndex })
+    if (plan?.kind === 'snapshot') this.#effects.push({ kind: 'stateSync', peers: plan.peers })
+    // Whoever was away has signed what it caught up with, and cannot say so while all are quiet: it has the certificate.
+    const isHeld = plan === undefined && this.#isHeld
+    const peer = isHeld ? this.#sync.peerToCertify(nowMs, this.#certifiedIndex, this.#peers) : undefined
+    if (peer !== undefined) this.#effects.push({ kind: 'fetchCommits', peer, fromIndex: this.#certifiedIndex + 1 })
   }
 
   #recover(nowMs: number): void {
@@ -526,7 +529,7 @@ export class Replica {
     if (this.#epochClosesAt !== undefined) return 'events'
     const isCheckpointOpen =
       this.#eventsSinceCheckpoint > 0 ||
-      this.#votesToSend.length > 0 ||
+      !this.#votesToSend.isEmpty ||
       [...this.#committee.validators.keys()].some(
         author => this.#isThere(author) && !this.#votes.hasSignedNewest(author)
       )
@@ -537,7 +540,7 @@ export class Replica {
     if (this.#self === undefined || this.#isSigning || this.#isHalted || this.#hasEnded) return
     if (this.#recovery !== undefined || this.#isFarBehind()) return
     if (this.point.index - this.#executedIndex > this.#parameters.unexecutedCommitsMax) return
-    const hasSaidAll = this.#votesToSend.length === 0 && this.#graph.quorumRound >= this.point.round + heldRoundsMax
+    const hasSaidAll = this.#votesToSend.isEmpty && this.#graph.quorumRound >= this.point.round + heldRoundsMax
     if (this.#isHeld && hasSaidAll) return
     const round = this.#pacemaker.roundToPropose({
       nowMs,
@@ -557,7 +560,7 @@ export class Replica {
       timestampMs: this.#context.wallMs(),
       // What an epoch's last rounds would carry is never ordered: it waits for the next one.
       events: this.#isHeld ? [] : this.#mempool.take(round),
-      votes: this.#votesToSend.splice(0, votesPerVertexMax)
+      votes: this.#votesToSend.take()
     })
     this.#isSigning = true
     this.#lastOwnRound = round

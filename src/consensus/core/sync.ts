@@ -100,6 +100,18 @@ export class CommitSync {
     return peer === undefined ? undefined : { kind: 'commits', peer }
   }
 
+  /** Whom to ask for a certificate above `certifiedIndex`, when nothing else is missing. */
+  peerToCertify(nowMs: number, certifiedIndex: number, peers: PeerTable): string | undefined {
+    if (this.isActive || nowMs - this.#askedAtMs < this.#parameters.fetchTimeoutMs) return undefined
+    const serving = [...peers.entries].filter(
+      ([, { progress }]) =>
+        progress.epoch === this.#epoch &&
+        progress.certifiedCommitIndex > certifiedIndex &&
+        progress.oldestCommitIndex <= certifiedIndex + 1
+    )
+    return serving.length === 0 ? undefined : this.#choose(nowMs, serving)
+  }
+
   #giveUpIfStuck(nowMs: number): void {
     const mark = this.#work === undefined ? '' : `${this.#work.digests[this.#work.next]} ${this.#fetched.size}`
     if (mark !== this.#progress.mark) this.#progress = { mark, atMs: nowMs }
@@ -157,6 +169,7 @@ export class CommitSync {
     let previous: { index: number; round: number; digest: string } = point
     for (const bytes of answer.commits) {
       const commit = decodeCommit(bytes)
+      if (commit.index <= point.index) continue
       if (commit.index !== previous.index + 1 || commit.previous !== previous.digest || commit.round <= previous.round)
         return 'commits are no chain'
       commits.push(commit)

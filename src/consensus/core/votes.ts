@@ -84,6 +84,14 @@ export class VoteBook {
     return sequence <= this.#certifiedSequence || this.#bySequence.get(sequence)?.has(author) === true
   }
 
+  /** A certificate that somebody else has, of a checkpoint that we have computed too. */
+  confirm({ sequence, digest }: { readonly sequence: number; readonly digest: string }): VoteOutcome {
+    const ours = this.#own.get(sequence)
+    if (ours !== undefined && ours !== digest) return { kind: 'diverged', sequence, ours, theirs: digest }
+    this.skipTo(sequence)
+    return { kind: 'counted' }
+  }
+
   /** A certificate learnt while catching up replaces everything up to it. */
   skipTo(sequence: number, expectedDigest?: string): void {
     if (expectedDigest !== undefined) this.#expected.set(sequence, expectedDigest)
