@@ -1,10 +1,12 @@
 /**
  * Loaded into a daemon with --import: counts the bytes of all its sockets and how late its event loop runs. SIGUSR2
  * writes both, and what the heap holds, to a file named after the process, and begins the event-loop measurement anew.
- * Where a file `<process>.wanted` lies, garbage is collected first and a heap snapshot is written beside.
+ * Where a file `<process>.wanted` lies, garbage is collected first and a heap snapshot is written beside. Where a file
+ * `<process>.profile` lies, a profile of the processor begins, and ends at the next SIGUSR2 as `<process>.cpuprofile`.
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -13,6 +15,7 @@ import { runInNewContext } from 'node:vm'
 
 /** The timer of the histogram; its own period is part of what it records. */
 const resolutionMs = 1
+const sampleMicroseconds = 500
 const folder = process.env.BENCH_PROBE_FOLDER
 
 if (folder !== undefined) observe(join(folder, String(process.pid)))
@@ -33,7 +36,13 @@ function observe(name: string): void {
   subscribe('net.server.socket', watch)
   const delay = monitorEventLoopDelay({ resolution: resolutionMs })
   delay.enable()
+  const profiler = profilerInto(`${name}.cpuprofile`)
   process.on('SIGUSR2', () => {
+    profiler.stop()
+    if (existsSync(`${name}.profile`)) {
+      rmSync(`${name}.profile`)
+      profiler.start()
+    }
     if (existsSync(`${name}.wanted`)) {
       rmSync(`${name}.wanted`)
       collectGarbage()
@@ -52,6 +61,29 @@ function observe(name: string): void {
     renameSync(`${name}.json.new`, `${name}.json`)
     delay.reset()
   })
+}
+
+/** Both answer at once: the commands of a session in the same thread are done when `post` returns. */
+function profilerInto(file: string): { start(): void; stop(): void } {
+  const session = new Session()
+  let isRunning = false
+  return {
+    start: () => {
+      session.connect()
+      session.post('Profiler.enable')
+      session.post('Profiler.setSamplingInterval', { interval: sampleMicroseconds })
+      session.post('Profiler.start')
+      isRunning = true
+    },
+    stop: () => {
+      if (!isRunning) return
+      isRunning = false
+      session.post('Profiler.stop', (error, result) => {
+        if (error === null) writeFileSync(file, JSON.stringify(result.profile))
+      })
+      session.disconnect()
+    }
+  }
 }
 
 function collectGarbage(): void {

@@ -41,8 +41,22 @@ export type BenchNode = {
   readonly daemon: DaemonClient
   /** What its sockets carried so far, its event loop since the last call, and its memory now. */
   probe(): Promise<Probe>
+  /** Profiles its thread while `work` runs. */
+  profiled(work: () => Promise<void>): Promise<CpuProfile>
   /** The same, after collecting all garbage, and a heap snapshot in that file. */
   heapSnapshot(): Promise<Probe & { readonly file: string }>
+}
+
+/** As V8 writes it. */
+export type CpuProfile = {
+  readonly nodes: readonly {
+    readonly id: number
+    readonly callFrame: { readonly functionName: string; readonly url: string }
+    readonly children?: readonly number[]
+  }[]
+  readonly samples: readonly number[]
+  /** Microseconds before each sample. */
+  readonly timeDeltas: readonly number[]
 }
 
 /** What daemon-probe.ts writes. */
@@ -133,6 +147,13 @@ async function describeNode(node: NodeProcess, probes: string): Promise<BenchNod
     token: (await readApiToken(paths))!,
     daemon: await connectToDaemon(paths),
     probe: () => readProbe(address.pid, probes, probeTimeoutMs),
+    profiled: async work => {
+      await writeFile(join(probes, `${address.pid}.profile`), '')
+      await readProbe(address.pid, probes, probeTimeoutMs)
+      await work()
+      await readProbe(address.pid, probes, probeTimeoutMs)
+      return JSON.parse(await readFile(join(probes, `${address.pid}.cpuprofile`), 'utf8')) as CpuProfile
+    },
     heapSnapshot: async () => {
       await writeFile(join(probes, `${address.pid}.wanted`), '')
       const probe = await readProbe(address.pid, probes, snapshotTimeoutMs)

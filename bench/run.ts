@@ -5,7 +5,8 @@ import { type Suite, toJson, toTable } from './report.ts'
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   quorum: async () => (await import('./quorum.ts')).quorumSuite,
   tensors: async () => (await import('./tensors.ts')).tensorsSuite,
-  experts: async () => (await import('./experts.ts')).expertsSuite
+  experts: async () => (await import('./experts.ts')).expertsSuite,
+  ledger: async () => (await import('./ledger.ts')).ledgerSuite
 }
 /** Long, or with programs of others: only when asked for by name. */
 const byNameOnly: Readonly<Record<string, () => Promise<Suite>>> = {
@@ -14,7 +15,7 @@ const byNameOnly: Readonly<Record<string, () => Promise<Suite>>> = {
 }
 const known = { ...suites, ...byNameOnly }
 const minutesDefault = 30
-const later: readonly string[] = ['learning', 'ledger']
+const later: readonly string[] = ['learning']
 
 // What runs is stopped and removed by `exit` listeners, which a signal alone would pass by.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))

@@ -1,4 +1,4 @@
-import { generateSigningKey, type SigningKey } from '../../src/codec/index.ts'
+import { generateSigningKey, publicKeyToText, type SigningKey } from '../../src/codec/index.ts'
 import { type Genesis, signEvent } from '../../src/dag/index.ts'
 import type { NodeStatus } from '../../src/node/index.ts'
 import { type HttpLane, httpRequest, openLane } from '../http-lane.ts'
@@ -9,6 +9,21 @@ const accountsPerLane = 32
 /** What a submitter with much to say sends at once. */
 const eventsPerRequest = 64
 const finalTimeoutMs = 60_000
+
+/** What one event is; `accounts` are the texts of all keys of the client, its author's at `place`. */
+export type EventMaker = (input: {
+  readonly clock: number
+  readonly place: number
+  readonly accounts: readonly string[]
+}) => {
+  readonly type: string
+  readonly payload: Uint8Array
+}
+
+export const makeNote: EventMaker = ({ clock }) => ({
+  type: 'note',
+  payload: Buffer.alloc(payloadBytes, `${clock} `)
+})
 
 /** Accounts of its own for one node, whose events come in turn: the clock of an account allows no gap. */
 export class SigningClient {
@@ -25,10 +40,16 @@ export class SigningClient {
     this.#accounts = Array.from({ length: accountsPerLane }, () => ({ key: generateSigningKey(), clock: 0 }))
   }
 
+  get accounts(): readonly string[] {
+    return this.#accounts.map(({ key }) => publicKeyToText(key.publicKey))
+  }
+
   /** Signs as many events and makes their requests, account by account in turn. */
-  prepare(count: number): void {
-    const signed = Array.from({ length: count }, (_, place) => {
-      const account = this.#accounts[place % accountsPerLane]!
+  prepare(count: number, make: EventMaker = makeNote): void {
+    const { accounts } = this
+    const signed = Array.from({ length: count }, (_, index) => {
+      const place = index % accountsPerLane
+      const account = this.#accounts[place]!
       account.clock++
       const event = signEvent(
         {
@@ -37,8 +58,7 @@ export class SigningClient {
           region: 'local',
           origin: 'bench',
           createdAtMs: Date.now(),
-          type: 'note',
-          payload: Buffer.alloc(payloadBytes, `${account.clock} `),
+          ...make({ clock: account.clock, place, accounts }),
           author: account.key.publicKey
         },
         account.key,

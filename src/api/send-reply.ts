@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
-import { describeError } from '../errors/index.ts'
+import { describeError, isBlyanError } from '../errors/index.ts'
 import type { Reply, ServerSentEvent } from './route.ts'
 
 /** Writes what a handler gave back. Streams go at the reader's pace; a reader that stops reading is let go. */
@@ -35,9 +35,13 @@ export async function sendReply(reply: FastifyReply, answer: Reply, signal: Abor
   }
 }
 
-export function errorBody(error: unknown): { error: { code: string; message: string; nextStep: string } } {
+/** `refusal`: the code with which the network refused an event. */
+export function errorBody(error: unknown): {
+  error: { code: string; message: string; nextStep: string; refusal?: string }
+} {
   const { code, message, nextStep } = describeError(error)
-  return { error: { code, message, nextStep } }
+  const refusal = isBlyanError(error, 'EVENT_REFUSED') ? { refusal: String(error.payload.code) } : {}
+  return { error: { code, message, nextStep, ...refusal } }
 }
 
 const keepAliveEveryMs = 15_000

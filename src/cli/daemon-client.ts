@@ -27,13 +27,16 @@ export class DaemonError extends Error {
   readonly code: string
   readonly nextStep: string
   readonly exitCode: number
+  /** Why the network refused an event, where that is what failed. */
+  readonly refusal: string | undefined
 
-  constructor(described: { code: string; message: string; nextStep: string }) {
+  constructor(described: { code: string; message: string; nextStep: string; refusal?: string | undefined }) {
     super(described.message)
     this.name = 'DaemonError'
     this.code = described.code
     this.nextStep = described.nextStep
     this.exitCode = errorTable[described.code as ErrorCode]?.exitCode ?? 1
+    this.refusal = described.refusal
   }
 }
 
@@ -168,9 +171,14 @@ function parseAnswer(text: string): unknown {
 }
 
 function throwIfError(document: unknown): void {
-  const { code, message, nextStep } = (document as { error?: Record<string, unknown> } | null)?.error ?? {}
+  const { code, message, nextStep, refusal } = (document as { error?: Record<string, unknown> } | null)?.error ?? {}
   if (typeof code !== 'string') return
-  throw new DaemonError({ code, message: String(message), nextStep: String(nextStep) })
+  throw new DaemonError({
+    code,
+    message: String(message),
+    nextStep: String(nextStep),
+    refusal: typeof refusal === 'string' ? refusal : undefined
+  })
 }
 
 function reasonOf(error: Error): string {

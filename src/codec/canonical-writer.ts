@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { CID } from 'multiformats/cid'
 
 /** Longer texts than this go through the encoder of Buffer. */
 const shortTextBytes = 40
@@ -8,7 +9,7 @@ const keptBytesMax = 256 * 1024
 
 /**
  * Writes plain DAG-CBOR values, those that make up nearly everything that is stored and signed here: null, booleans, whole
- * numbers, text of ASCII, bytes, lists and maps of these. For anything else (links, floats, numbers beyond 2^53, other text)
+ * numbers, text of ASCII, bytes, links, lists and maps of these. For anything else (floats, numbers beyond 2^53, other text)
  * `write` gives undefined, and the library has the word (test/codec/canonical-writer.test.ts holds this against it).
  */
 export class CanonicalWriter {
@@ -32,6 +33,7 @@ export class CanonicalWriter {
     if (typeof value !== 'object' || depth >= depthMax) return false
     if (value instanceof Uint8Array) return this.#part(value)
     if (Array.isArray(value)) return this.#list(value, depth)
+    if (value instanceof CID) return this.#link(value)
     return Object.getPrototypeOf(value) === Object.prototype && this.#map(value as Record<string, unknown>, depth)
   }
 
@@ -94,6 +96,20 @@ export class CanonicalWriter {
     this.#reserve(part.length)
     this.#bytes.set(part, this.#offset)
     this.#offset += part.length
+    return true
+  }
+
+  /** Tag 42 over the bytes of the CID with a zero before them. */
+  #link(link: CID): boolean {
+    if (link.asCID !== link) return false
+    const { bytes } = link
+    this.#byte(0xd8)
+    this.#byte(0x2a)
+    this.#head(0x40, bytes.length + 1)
+    this.#reserve(bytes.length + 1)
+    this.#bytes[this.#offset] = 0
+    this.#bytes.set(bytes, this.#offset + 1)
+    this.#offset += bytes.length + 1
     return true
   }
 

@@ -19,6 +19,7 @@ export type { SignatureCheck } from './signature-batch.ts'
 export { createSignaturePool, type SignaturePool } from './signature-pool.ts'
 export {
   generateSigningKey,
+  hasFormOfPublicKey,
   importSigningKey,
   type PublicKeyText,
   publicKeyFromText,

@@ -99,6 +99,18 @@ export function publicKeyFromText(text: PublicKeyText): Uint8Array {
   return publicKey
 }
 
+/**
+ * Whether a text has the form of a public key. Unlike `publicKeyFromText` it does not look whether the key is a point of
+ * its curve: that takes longer than the rest of an event, and half of all mistyped keys are points too.
+ */
+export function hasFormOfPublicKey(text: string): boolean {
+  const known = formCache.get(text)
+  if (known !== undefined) return known
+  const hasForm = readsAsPublicKey(text)
+  if (text.length <= publicKeyTextMax) remember(formCache, text, hasForm)
+  return hasForm
+}
+
 /** The cheap part of the acceptance rule, with no curve arithmetic. */
 export function signatureAcceptable(publicKey: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== signatureBytes) return false
@@ -166,6 +178,22 @@ class NodeSigningKey implements SigningKey {
 const keyCache = new Map<string, KeyObject | undefined>()
 /** Base 58 costs as much as a few hashes, and the same accounts come again and again. */
 const textCache = new Map<string, PublicKeyText>()
+const formCache = new Map<string, boolean>()
+const publicKeyTextMax = 64
+
+function readsAsPublicKey(text: string): boolean {
+  if (text.length > publicKeyTextMax) return false
+  try {
+    const key = base58btc.decode(text)
+    const prefix = key.subarray(0, 2)
+    return (
+      (key.length === 34 && bytesEqual(prefix, prefixes.ed25519)) ||
+      (key.length === 35 && bytesEqual(prefix, prefixes.secp256k1) && (key[2] === 2 || key[2] === 3))
+    )
+  } catch {
+    return false
+  }
+}
 
 function keyObjectOf(publicKey: Uint8Array): KeyObject | undefined {
   const name = cacheName(publicKey)
@@ -211,9 +239,10 @@ function readKeyObject(publicKey: Uint8Array): KeyObject | undefined {
 function isOnEdwardsCurve(y: bigint): boolean {
   const ySquared = (y * y) % fieldPrime
   const numerator = (ySquared + fieldPrime - 1n) % fieldPrime
+  // Never zero: -1/d is no square. So numerator / denominator is a square when their product is.
   const denominator = (edwardsD * ySquared + 1n) % fieldPrime
-  const quotient = (numerator * powerModPrime(denominator, fieldPrime - 2n)) % fieldPrime
-  return quotient === 0n || powerModPrime(quotient, (fieldPrime - 1n) / 2n) === 1n
+  const product = (numerator * denominator) % fieldPrime
+  return product === 0n || powerModPrime(product, (fieldPrime - 1n) / 2n) === 1n
 }
 
 function powerModPrime(base: bigint, exponent: bigint): bigint {

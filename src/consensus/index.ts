@@ -24,9 +24,12 @@ export type { SignerFloor } from './core/signer-floor.ts'
 export {
   decodeHeader,
   decodeVertex,
+  encodeHeader,
   encodeVertex,
   eventsOfBody,
+  staticFault,
   type Vertex,
+  type VertexHeader,
   vertexSigningBytes
 } from './core/vertex.ts'
 export type {

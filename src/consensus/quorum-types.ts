@@ -43,6 +43,8 @@ export type QuorumNeeds = {
   readonly logger: QuorumLogger
   /** A validator signed two vertices for one slot. */
   readonly onEquivocation: (first: Vertex, second: Vertex) => void
+  /** A member signed a vertex that no rule allows: it was refused, and proves itself. */
+  readonly onInvalidVertex?: (vertex: Vertex, reason: string) => void
   /** The disk failed, memory ran ahead of it, or our key is used elsewhere: the node has to stop. */
   readonly onFatal: (error: unknown) => void
 }

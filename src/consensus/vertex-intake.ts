@@ -18,6 +18,8 @@ export type VertexIntakeNeeds = {
   readonly isHeld: (digest: string) => boolean
   /** At and below the garbage-collection round: whoever sends it again must not cost us a signature check. */
   readonly isForgotten: (round: number) => boolean
+  /** A member signed a vertex that no rule allows. */
+  readonly onInvalidVertex?: ((vertex: Vertex, reason: string) => void) | undefined
 }
 
 const faultPoints = 20
@@ -79,11 +81,12 @@ export class VertexIntake {
       this.#verifying.set(vertex.digest, done.promise)
       isOurs = true
       const committee = this.#needs.committee()
-      const fault =
-        staticFault(vertex, committee, this.#needs.parameters) ?? (await this.#signatureFault(vertex, committee))
+      const ofForm = staticFault(vertex, committee, this.#needs.parameters)
+      const fault = ofForm ?? (await this.#signatureFault(vertex, committee))
       if (committee.epoch !== this.#needs.committee().epoch) return undefined
       if (fault === undefined) return vertex
       this.#needs.network.penalise(peerId, faultPoints, fault)
+      if (await this.#isSignedByAuthor(vertex, committee)) this.#needs.onInvalidVertex?.(vertex, fault)
       return undefined
     } finally {
       if (isOurs) this.#verifying.delete(vertex.digest)
@@ -102,16 +105,16 @@ export class VertexIntake {
     )
   }
 
+  /** False for what others can have made: it accuses nobody. */
+  async #isSignedByAuthor({ header, digest, signature }: Vertex, committee: Committee): Promise<boolean> {
+    const { publicKey } = committee.validators[header.author] ?? {}
+    if (publicKey === undefined || header.epoch !== committee.epoch) return false
+    return verifySignature(publicKey, vertexSigningBytes(this.#needs.genesisDigest, digest), signature)
+  }
+
   async #signatureFault(vertex: Vertex, committee: Committee): Promise<string | undefined> {
     const { publicKey } = committee.validators[vertex.header.author]!
-    if (
-      !(await verifySignature(
-        publicKey,
-        vertexSigningBytes(this.#needs.genesisDigest, vertex.digest),
-        vertex.signature
-      ))
-    )
-      return 'vertex signature'
+    if (!(await this.#isSignedByAuthor(vertex, committee))) return 'vertex signature'
     for (const vote of vertex.header.votes) {
       if (!(await verifySignature(publicKey, this.#needs.execution.checkpointMessage(vote.digest), vote.signature)))
         return 'vote signature'

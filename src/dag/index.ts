@@ -9,6 +9,7 @@ export { type Chains, type FinalEvent, openChains } from './chains.ts'
 export { type Block, type BlockHeader, type ChainId, chainIds, decodeBlock } from './core/block.ts'
 export { type Dependencies, topologicalOrder } from './core/block-graph.ts'
 export { type Checkpoint, checkpointDigest, decodeCheckpoint } from './core/checkpoint.ts'
+export type { CommitSeen, Economy } from './core/economy.ts'
 export {
   decodeEvent,
   type EventEnvelope,
@@ -23,10 +24,21 @@ export { type ExecutedEvent, Executor } from './core/executor.ts'
 export { type Genesis, type GenesisFile, genesisOf, parseGenesis } from './core/genesis.ts'
 export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry } from './core/handlers.ts'
 export { datasetHandler, modelHandler, noteHandler, partHandler } from './core/handlers-model.ts'
+export {
+  type Accused,
+  accusedOf,
+  encodeInvalidEvidence,
+  faultProven,
+  faultyPlace,
+  type InvalidEvidence,
+  readInvalidEvidence,
+  type SignedBytes
+} from './core/invalid-evidence.ts'
 export type { ParamIndex, PartVersion } from './core/param-index.ts'
 export { decodeLink, encodeLink, followSets, type SetLink, setLinksMax } from './core/set-chain.ts'
-export type { StateView } from './core/state.ts'
+export type { State, StateMemory, StateView } from './core/state.ts'
 export {
+  committeeOfSet,
   decodeSet,
   encodeSet,
   faultOfSet,
@@ -39,6 +51,9 @@ export {
   candidateKeys,
   currentSet,
   deleteCandidate,
+  epochsKept,
+  isSetChanging,
+  keyTextOf,
   memberAt,
   type PendingChange,
   pendingChanges,
@@ -46,10 +61,12 @@ export {
   readCandidate,
   readEpoch,
   setAfter,
+  wantedSet,
   writeApprovals,
   writeCandidate,
   writeCandidateKeys,
-  writePendingChanges
+  writePendingChanges,
+  writeWantedSet
 } from './core/validator-state.ts'
 export { type EpochRecord, epochRecordOf, epochWrite } from './epoch-records.ts'
 export { loadChains } from './load-chains.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type CanonicalValue, hexToBytes, publicKeyToText, sha256 } from '../codec/index.ts'
+import { bytesToHex, type CanonicalValue, hexToBytes, publicKeyToText, sha256 } from '../codec/index.ts'
 import {
   type EventHandler,
   encodeEvidence,
@@ -10,6 +10,8 @@ import {
   verifyEvidence
 } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
+import { chargeForEvidence } from './slashing/accuse.ts'
+import { punishSignedTwice, signedTwice } from './slashing/double-signing.ts'
 
 /** What the state keeps of a validator that signed twice. One entry for an epoch and a key, whatever else it did. */
 export type Offence = {
@@ -51,11 +53,22 @@ export function evidenceHandler({ genesis }: { readonly genesis: Genesis }): Eve
     },
     describePayload: payload => {
       const { epoch, round, author, first, second } = readEvidence(payload)
-      return { epoch, round, author, first: first.digest, second: second.digest }
+      const headers = [first, second].map(({ headerBytes, signature }) => ({
+        bytes: bytesToHex(headerBytes),
+        signature: bytesToHex(signature)
+      }))
+      return { epoch, round, author, first: first.digest, second: second.digest, headers }
     },
-    apply: ({ envelope, state, timestampMs }) => {
-      const key = offenderOf(state, genesis, envelope.payload)
-      const { epoch, round, first, second } = verifyEvidence(genesis.digest, key, envelope.payload)
+    apply: input => {
+      const { envelope, state, timestampMs } = input
+      const hasEconomy = genesis.file.economy !== undefined
+      if (hasEconomy) chargeForEvidence(state, genesis, publicKeyToText(envelope.author))
+      const { key, evidence: proof } = (hasEconomy ? signedTwice : signedTwiceWithoutEconomy)(
+        state,
+        genesis,
+        envelope.payload
+      )
+      const { epoch, round, first, second } = proof
       const name = offenceKey(epoch, publicKeyToText(key))
       if (state.get(name) !== undefined) throw new BlyanError('EVIDENCE_KNOWN', { epoch })
       const evidence = sha256(envelope.payload)
@@ -68,6 +81,7 @@ export function evidenceHandler({ genesis }: { readonly genesis: Genesis }): Eve
         timestampMs
       }
       state.set(name, offence as unknown as CanonicalValue)
+      if (hasEconomy) punishSignedTwice(input, genesis, { key, epoch, round })
       return {
         chain: 'A',
         blockType: 'evidence',
@@ -83,12 +97,13 @@ export function evidenceHandler({ genesis }: { readonly genesis: Genesis }): Eve
   }
 }
 
-function offenderOf(state: StateView, genesis: Genesis, payload: Uint8Array): Uint8Array {
+/** Its refusals are part of what older networks have agreed on. */
+function signedTwiceWithoutEconomy(state: StateView, genesis: Genesis, payload: Uint8Array) {
   const { epoch, author } = readEvidence(payload)
   const member = memberAt(state, genesis, epoch, author)
   if (member === undefined)
     throw new BlyanError('EVIDENCE_INVALID', { part: `validator ${author} of epoch ${epoch} is not known` })
-  return member.publicKey
+  return { key: member.publicKey, evidence: verifyEvidence(genesis.digest, member.publicKey, payload) }
 }
 
 function signedHeaderOf(json: z.output<typeof signedHeaderJson>): { headerBytes: Uint8Array; signature: Uint8Array } {

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { bytesEqual, type CanonicalValue, decodeCanonical, encodeCanonical, publicKeyFromText } from '../codec/index.ts'
-import { BlyanError } from '../errors/index.ts'
+import { BlyanError, type ErrorCode, type ErrorPayload } from '../errors/index.ts'
 
 /** Payload bytes of a meaning given as JSON. Throws EVENT_PAYLOAD_INVALID. */
 export function encodePayloadOf(type: string, schema: z.ZodType, json: unknown): Uint8Array {
@@ -33,10 +33,17 @@ export function isPublicKeyText(text: string): boolean {
   }
 }
 
+/** For schemas: refuses a field with a code of its own, instead of as a payload that cannot be read. */
+export function refuse(context: z.core.$RefinementCtx, code: ErrorCode, payload: ErrorPayload): void {
+  context.addIssue({ code: 'custom', message: code, params: { code, payload } })
+}
+
 function checked(type: string, schema: z.ZodType, json: unknown): unknown {
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
+  if (issue.code === 'custom' && issue.params?.code !== undefined)
+    throw new BlyanError(issue.params.code as ErrorCode, issue.params.payload as ErrorPayload)
   throw invalid(type, `${issue.path.join('.') || 'payload'}: ${issue.message}`)
 }
 

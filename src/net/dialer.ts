@@ -29,6 +29,11 @@ export class Dialer {
     if (this.#targets.size < networkLimits.knownPeersMax) this.#put(address, false)
   }
 
+  /** Those that name their peer. */
+  addresses(): string[] {
+    return [...this.#targets.values()].map(({ address }) => address).filter(address => peerIdOf(address) !== undefined)
+  }
+
   lost(peerId: string): void {
     for (const target of this.#targets.values())
       if (peerIdOf(target.address) === peerId) this.#again(target, networkLimits.redialMsMin)

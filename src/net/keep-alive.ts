@@ -75,7 +75,7 @@ export class KeepAlive {
     pulse.isPinging = true
     pulse.pingedAtMs = this.#nowMs()
     try {
-      pulse.roundTripMs = await roundTrip(connection)
+      pulse.roundTripMs = await roundTrip(connection, networkLimits.pingTimeoutMs)
       pulse.heardAtMs = this.#nowMs()
     } catch {
       // Busy is not gone: only who was silent before is given up.
@@ -86,8 +86,9 @@ export class KeepAlive {
   }
 }
 
-async function roundTrip(connection: Connection): Promise<number> {
-  const signal = AbortSignal.timeout(networkLimits.pingTimeoutMs)
+/** Milliseconds of one ping. Throws when there is no answer in time. */
+export async function roundTrip(connection: Connection, timeoutMs: number): Promise<number> {
+  const signal = AbortSignal.timeout(timeoutMs)
   const stream = await connection.newStream(pingProtocol, { signal })
   const abort = (): void => stream.abort(new Error('no pong in time'))
   signal.addEventListener('abort', abort, { once: true })

@@ -67,6 +67,12 @@ export interface Network {
   penalise(peerId: string, points: number, reason: string): void
   /** Adds an address to keep connected to. */
   addPeer(address: string): void
+  /** An address that somebody says a peer has: worth a few tries. */
+  learn(address: string): void
+  /** Addresses of peers, configured and learnt, with their peer ids. */
+  knownAddresses(): string[]
+  /** Milliseconds to a connected peer and back, now. Throws when it does not answer in time. */
+  ping(peerId: string, timeoutMs: number): Promise<number>
   /** Throws LISTEN_ADDRESS_TAKEN. */
   start(): Promise<void>
   stop(): Promise<void>

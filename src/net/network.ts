@@ -10,7 +10,7 @@ import { readFrames } from './framing.ts'
 import type { Hello } from './hello.ts'
 import { createHost, type Host, listenError } from './host.ts'
 import { peerIdOfPublicKey } from './identity.ts'
-import { KeepAlive } from './keep-alive.ts'
+import { KeepAlive, roundTrip } from './keep-alive.ts'
 import type { FeedHandler, GenesisAgreement, GossipHandler, Network, NetworkInput, Peer } from './network-types.ts'
 import { PenaltyBook } from './penalty-book.ts'
 import { networkLimits, peerAllowances, protocolIds } from './protocols.ts'
@@ -140,6 +140,22 @@ class Libp2pNetwork implements Network {
 
   addPeer(address: string): void {
     this.#dialer.add(address)
+  }
+
+  learn(address: string): void {
+    this.#dialer.learn(address)
+  }
+
+  knownAddresses(): string[] {
+    return this.#dialer.addresses()
+  }
+
+  async ping(peerId: string, timeoutMs: number): Promise<number> {
+    const admitted = this.#admission.admitted.get(peerId)
+    if (admitted === undefined) throw new BlyanError('PEER_REQUEST_FAILED', { peerId, protocol: 'ping' })
+    const elapsedMs = await roundTrip(admitted.connection, timeoutMs)
+    this.#keepAlive.heard(peerId)
+    return elapsedMs
   }
 
   penalise(peerId: string, points: number, reason: string): void {

@@ -2,6 +2,7 @@
  * What a running node can do. The HTTP routes and, through them, the command line stand on this and nothing else.
  * Values are plain JSON: CIDs and keys as text, amounts as decimal strings, times RFC 3339 in UTC.
  */
+import type { Genesis, StateView } from '../dag/index.ts'
 import type { BlyanError } from '../errors/index.ts'
 import type {
   DivergenceStatus,
@@ -14,6 +15,7 @@ import type {
 } from './status-types.ts'
 import type { OffenceView, ValidatorChange, ValidatorsView } from './validator-types.ts'
 
+export type * from './staking-types.ts'
 export type * from './status-types.ts'
 export type * from './validator-types.ts'
 
@@ -267,6 +269,17 @@ export type StreamMessage =
   | { readonly kind: 'status'; readonly status: NodeStatus }
   | { readonly kind: 'event'; readonly event: EventLine }
 
+/** Read by the views (`node/views/*`) that the API shows of the ledger. */
+export type LedgerAccess = {
+  readonly genesis: Genesis
+  readonly state: StateView
+  /** In the order of their keys, as the database has them. */
+  entries(prefix: string, limit: number): AsyncIterable<readonly [key: string, value: unknown]>
+  /** Account of this node, and the validator keys it has. */
+  readonly account: string
+  readonly validatorKeys: readonly string[]
+}
+
 export interface BlyanNode {
   status(): Promise<NodeStatus>
   peers(): PeerView[]
@@ -297,6 +310,9 @@ export interface BlyanNode {
   changeValidators(change: ValidatorChange, wait: Wait): Promise<SubmittedEvent>
   /** Validators that were proven to have signed twice. */
   listOffences(limit: number): AsyncIterable<OffenceView>
+
+  /** What the state says of coins, stake, rewards, votes and all that the ledger keeps; read it at once, it goes on changing. */
+  readonly ledger: LedgerAccess
 
   chainBlocks(chain: ChainId, page: Page): AsyncIterable<BlockView>
   verifyChains(): Promise<ChainVerification>

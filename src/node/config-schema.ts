@@ -18,6 +18,7 @@ const label = z
   .max(64)
   .regex(/^[\p{L}\p{N} ._:-]*$/u, 'letters, digits, spaces, ". _ : -"')
 const port = z.int().min(0).max(65535)
+const percent = z.string().regex(/^(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)$/, '0 to 100, with at most four decimals')
 
 export const configSchema = z.strictObject({
   network: z.strictObject({
@@ -108,6 +109,52 @@ export const configSchema = z.strictObject({
     enabled: z.boolean().default(true).meta({ description: 'whether this node computes with the model' }),
     threads: z.int().min(1).max(256).default(1).meta({ description: 'threads of the engine' }),
     device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto').meta({ description: 'auto, cpu, webgpu or cuda' })
+  }),
+  gifted: z.strictObject({
+    by: z.enum(['miner', 'deployer', 'validator']).default('miner').meta({
+      description: 'with the role gifted: who gives the node, miner, deployer or validator',
+      flag: '--gifted-by <kind>'
+    }),
+    account: z
+      .string()
+      .max(128)
+      .default('')
+      .meta({ description: "account of whoever gives it; empty for the node's own" }),
+    consent: z
+      .string()
+      .regex(/^([0-9a-f]{128})?$/, 'the signature that "gifted consent" printed')
+      .default('')
+      .meta({ description: 'what "gifted consent" printed for whoever gives it, when that is another account' }),
+    specialisation: z.enum(['core', 'notary', 'registry', 'cluster', 'parachain']).default('core').meta({
+      description: 'what a gifted node is for: core, notary, registry, cluster or parachain',
+      flag: '--specialisation <kind>'
+    }),
+    capacities: z
+      .string()
+      .regex(/^(\d{1,9},\d{1,9})?$/, 'two whole numbers with a comma between')
+      .default('')
+      .meta({ description: 'the two capacities of its specialisation (docs/protocol.md), such as 100,50' }),
+    uptimePercent: percent.default('99').meta({ description: 'uptime that is promised', flag: '--uptime <percent>' }),
+    sharePercent: percent
+      .default('0')
+      .meta({ description: 'share of the incentives for whoever gives the node', flag: '--share <percent>' }),
+    priority: z
+      .enum(['low', 'normal', 'high'])
+      .default('normal')
+      .meta({ description: 'deployment priority, of nodes that a deployer gives' }),
+    cores: z.int().min(0).max(4096).default(0).meta({ description: 'cores that are given; 0 for all' }),
+    memoryBytes: z
+      .int()
+      .min(0)
+      .max(2 ** 50)
+      .default(0)
+      .meta({ description: 'memory that is given; 0 for all' }),
+    diskBytes: z
+      .int()
+      .min(0)
+      .max(2 ** 50)
+      .default(0)
+      .meta({ description: 'disk that is given; 0 for all that is free' })
   })
 })
 

@@ -16,6 +16,74 @@ export type GenesisValidator = {
 const unitsPerBly = 10n ** 9n
 const devnetBalanceBly = 1_000_000n
 const devnetStakeBly = 100_000n
+/** Of an account that is no operator's. */
+const devnetHolderBly = 10_000n
+const devnetCoins = { GEN: 100n, NEX: 1_000n, FLX: 10_000n, AUR: 100_000n }
+/** Each tier as a whole is worth the same, by its multiplier. */
+const supplyCoins = { BLY: 1_000_000_000n, GEN: 1_000_000n, NEX: 10_000_000n, FLX: 100_000_000n, AUR: 1_000_000_000n }
+const devnetPoolBly = 10_000_000n
+/** Short, so that a whole life of a validator can be tried in minutes. */
+const devnetParameters = {
+  periodMs: '30000',
+  unbondingMs: '60000',
+  giftedHeartbeatMs: '5000',
+  giftedSilentMs: '15000',
+  healthDegradedAfterMs: '5000',
+  healthFailedAfterMs: '12000',
+  healthSettleMs: '2000',
+  observationMs: '600000',
+  returnMs: '10000',
+  returnStepMs: '2000',
+  degradedHolderMs: '120000',
+  dutyMs: '60000',
+  votingMs: '60000',
+  emergencyVotingMs: '60000',
+  appealVotingMs: '60000'
+}
+
+export type EconomySettings = Partial<Pick<NonNullable<GenesisFile['economy']>, 'weights' | 'parameters'>>
+
+function units(amounts: Readonly<Record<string, bigint>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([coin, amount]) => [coin, (amount * unitsPerBly).toString()]))
+}
+
+function accountsOf(
+  validators: readonly GenesisValidator[],
+  economy: EconomySettings | 'none' = {},
+  holders: readonly string[] = []
+): Pick<GenesisFile, 'accounts' | 'economy'> {
+  const hasEconomy = economy !== 'none'
+  const accounts = validators.map(({ account }) => ({
+    account,
+    balance: (devnetBalanceBly * unitsPerBly).toString(),
+    stake: (devnetStakeBly * unitsPerBly).toString(),
+    ...(hasEconomy ? { coins: units(devnetCoins) } : {})
+  }))
+  for (const account of holders)
+    accounts.push({
+      account,
+      balance: (devnetHolderBly * unitsPerBly).toString(),
+      stake: '0',
+      ...(hasEconomy ? { coins: units(devnetCoins) } : {})
+    })
+  if (!hasEconomy) return { accounts }
+  const pool = units({ BLY: devnetPoolBly })
+  return {
+    accounts,
+    economy: {
+      owner: validators[0]!.account,
+      weights: economy.weights ?? 'equal',
+      operators: validators.map(({ publicKey, account }) => ({
+        validator: publicKey,
+        account,
+        commissionBasisPoints: 500
+      })),
+      supply: units(supplyCoins) as NonNullable<GenesisFile['economy']>['supply'],
+      pools: { validation: pool, reward: pool, treasury: { ...pool, ...units(devnetCoins) } },
+      parameters: { ...devnetParameters, ...economy.parameters }
+    }
+  }
+}
 
 /** A genesis file for a network of these validators, with the genesis model and an account for each. */
 export async function createGenesis(input: {
@@ -25,6 +93,10 @@ export async function createGenesis(input: {
   readonly validators: readonly GenesisValidator[]
   /** What differs from the usual limits. */
   readonly consensus?: Partial<GenesisFile['consensus']>
+  /** The first validator's account is the owner; `none` makes a network in which nobody is paid. */
+  readonly economy?: EconomySettings | 'none'
+  /** Accounts with coins beside those of the validators, without stake. */
+  readonly holders?: readonly string[]
 }): Promise<GenesisFile> {
   const architecture = genesisArchitecture(input.modelSeed)
   const described = new Map(describeModel(architecture).map(part => [part.name, part]))
@@ -41,11 +113,7 @@ export async function createGenesis(input: {
     createdAt: input.createdAt,
     pact: await pactDigest(),
     validators: input.validators.map(({ account: _, ...validator }) => ({ ...validator, weight: 1 })),
-    accounts: input.validators.map(({ account }) => ({
-      account,
-      balance: (devnetBalanceBly * unitsPerBly).toString(),
-      stake: (devnetStakeBly * unitsPerBly).toString()
-    })),
+    ...accountsOf(input.validators, input.economy, input.holders),
     consensus: {
       heartbeatMs: 10_000,
       roundTimeoutMs: 250,

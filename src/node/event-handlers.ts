@@ -1,15 +1,33 @@
 import { datasetHandler, type Genesis, HandlerRegistry, modelHandler, noteHandler, partHandler } from '../dag/index.ts'
-import { evidenceHandler, transferHandler, validatorHandlers } from '../ledger/index.ts'
+import { continuityRule } from '../guardian/index.ts'
+import {
+  createEconomy,
+  evidenceHandler,
+  gated,
+  ledgerRules,
+  transferHandler,
+  validatorHandlers
+} from '../ledger/index.ts'
 
-/** What every event type does: the same list at every node, or their states would differ. */
+/** What every event type does, and what happens between events: the same at every node, or their states would differ. */
 export function createHandlers(genesis: Genesis): HandlerRegistry {
-  return new HandlerRegistry([
+  const handlers = [
     noteHandler,
     modelHandler,
     ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler),
-    datasetHandler,
-    transferHandler,
-    ...validatorHandlers({ genesis }),
-    evidenceHandler({ genesis })
-  ])
+    datasetHandler
+  ]
+  if (genesis.file.economy === undefined)
+    return new HandlerRegistry([
+      ...handlers,
+      transferHandler,
+      ...validatorHandlers({ genesis }),
+      evidenceHandler({ genesis })
+    ])
+  const rules = ledgerRules(genesis)
+  const continuity = continuityRule(genesis)
+  return new HandlerRegistry(
+    gated([...handlers, evidenceHandler({ genesis }), ...rules.flatMap(rule => rule.handlers)], continuity.handlers),
+    createEconomy(genesis, [...rules, continuity])
+  )
 }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { hexToBytes, publicKeyToText, type SigningKey } from '../codec/index.ts'
-import type { Quorum } from '../consensus/index.ts'
+import type { PendingEvent, Quorum } from '../consensus/index.ts'
 import {
   type Chains,
   decodeEvent,
@@ -11,12 +11,14 @@ import {
   signEvent
 } from '../dag/index.ts'
 import { BlyanError, isBlyanError } from '../errors/index.ts'
+import { balanceOf } from '../ledger/index.ts'
 import type { Network } from '../net/index.ts'
 import type { Finality, SubmitRequest, SubmittedEvent, Wait } from './blyan-node.ts'
 import { DegradedEvents } from './degraded-events.ts'
 import { idText, refusalError, submitted } from './event-answer.ts'
 import { EventIntake, orRefusal } from './event-intake.ts'
 import { committeeOf, finalityOf } from './finality.ts'
+import { RelayedEvents } from './relayed-events.ts'
 import { withTimeout } from './with-timeout.ts'
 
 export type EventServiceNeeds = {
@@ -67,8 +69,6 @@ const degradedMax = 20_000
 const graceMs = 2000
 const graceWithoutMembersMs = 200
 const graceAskEveryMs = 100
-const relayedMax = 4096
-const relayedBytesMax = 32 * 1024 * 1024
 const resendMs = 3000
 const relayTurnMs = 500
 const clockAheadMax = 64
@@ -83,8 +83,7 @@ class NodeEventService implements EventService {
   /** Executed, and waiting for the signatures of a full quorum. */
   readonly #degraded = new DegradedEvents<Pending>(degradedMax)
   #grace = { askedAtMs: Number.NEGATIVE_INFINITY, lengthMs: graceMs }
-  readonly #relayed = new Map<string, { event: SignedEvent; dueAtMs: number }>()
-  #relayedBytes = 0
+  readonly #relayed = new RelayedEvents()
   #finalityListener: (elapsedMs: number) => void = () => {}
   #timer: NodeJS.Timeout | undefined
   #wasValidator = true
@@ -246,7 +245,7 @@ class NodeEventService implements EventService {
     const known = this.#pending.get(event.digest)
     if (known !== undefined) return known
     this.#checkClock(event.envelope.author, event.envelope.logicalClock)
-    if (this.#pending.size >= pendingMax) throw new BlyanError('MEMPOOL_FULL')
+    if (this.#pending.size >= pendingMax / (this.#mustYield(event) ? 2 : 1)) throw new BlyanError('MEMPOOL_FULL')
     const entry: Pending = { event, startedAtMs, lastSentAtMs: startedAtMs, attempts: 0, waiters: [] }
     // Before it is offered: with one validator it can be final before the call returns.
     this.#pending.set(event.digest, entry)
@@ -262,13 +261,24 @@ class NodeEventService implements EventService {
       for (const entry of entries) this.#publish(entry)
       return []
     }
-    if (quorum.submit(entries.map(({ event }) => ({ id: event.digest, bytes: event.bytes })))) return []
+    if (quorum.submit(entries.map(({ event }) => this.#pendingOf(event)))) return []
     const dropped = entries.filter(({ event }) => this.#pending.has(event.digest) && !quorum.hasPending(event.digest))
     for (const { event } of dropped) {
       this.#pending.delete(event.digest)
       this.#countClock(event, -1)
     }
     return dropped
+  }
+
+  #pendingOf(event: SignedEvent): PendingEvent {
+    return { id: event.digest, bytes: event.bytes, mustYield: this.#mustYield(event) }
+  }
+
+  /** Whoever has no coins can try the network, and cannot fill it: keys cost nothing. */
+  #mustYield({ envelope }: SignedEvent): boolean {
+    const { genesis, chains } = this.#needs
+    if (genesis.file.economy === undefined) return false
+    return balanceOf(chains.state, publicKeyToText(envelope.author), 'BLY') === 0n
   }
 
   /** The first byte makes a second try another message; gossip drops what it has seen. */
@@ -287,7 +297,7 @@ class NodeEventService implements EventService {
   }
 
   #executed(executed: ExecutedEvent, commitIndex: number): void {
-    this.#forgetRelayed(executed.event.digest)
+    this.#relayed.forget(executed.event.digest)
     const entry = this.#pending.get(executed.event.digest)
     if (entry === undefined) return
     this.#pending.delete(executed.event.digest)
@@ -342,38 +352,24 @@ class NodeEventService implements EventService {
     const clock = this.#needs.chains.clockOf(author)
     if (logicalClock <= clock || logicalClock > clock + clockAheadMax) return 'ignore'
     const validator = this.#needs.quorum.self
-    if (
-      validator === undefined ||
-      this.#relayed.size >= relayedMax ||
-      this.#relayedBytes >= relayedBytesMax ||
-      this.#relayed.has(event.digest)
-    )
-      return 'accept'
+    if (validator === undefined) return 'accept'
     const count = this.#needs.chains.epoch.committee.validators.length
     const turn = (hexToBytes(event.digest)![0]! + validator) % count
-    this.#relayedBytes += event.bytes.length
-    this.#relayed.set(event.digest, { event, dueAtMs: performance.now() + turn * relayTurnMs })
-    if (turn === 0) this.#round()
+    const dueAtMs = performance.now() + turn * relayTurnMs
+    if (this.#relayed.add({ event, dueAtMs, mustYield: this.#mustYield(event) }) && turn === 0) this.#round()
     return 'accept'
-  }
-
-  #forgetRelayed(digest: string): void {
-    const entry = this.#relayed.size === 0 ? undefined : this.#relayed.get(digest)
-    if (entry === undefined) return
-    this.#relayed.delete(digest)
-    this.#relayedBytes -= entry.event.bytes.length
   }
 
   #round(): void {
     const nowMs = performance.now()
-    for (const [digest, { event, dueAtMs }] of this.#relayed) {
-      if (dueAtMs > nowMs) continue
-      this.#forgetRelayed(digest)
-      if (event.envelope.logicalClock > this.#needs.chains.clockOf(event.envelope.author))
-        this.#needs.quorum.submit([{ id: digest, bytes: event.bytes }])
-    }
+    const { chains, quorum } = this.#needs
+    const relayed = this.#relayed.takeDue(
+      nowMs,
+      ({ envelope }) => envelope.logicalClock > chains.clockOf(envelope.author)
+    )
+    if (relayed.length > 0) quorum.submit(relayed)
     for (const { entry, executed } of this.#degraded.takeDue(nowMs)) tell(entry, { executed, finality: 'degraded' })
-    const isValidator = this.#needs.quorum.self !== undefined
+    const isValidator = quorum.self !== undefined
     // What it had others bring in before is now its own to bring in.
     if (isValidator && !this.#wasValidator) this.#offer([...this.#pending.values()])
     this.#wasValidator = isValidator

@@ -23,6 +23,7 @@ export {
   runningProcess
 } from './data-folder.ts'
 export { readSmallFile, removeFile, writeFileDurably } from './durable-file.ts'
+export { createHandlers } from './event-handlers.ts'
 export type { InitialisedItem, InitialiseInput, InitialiseReport } from './initialise.ts'
 export type { KeyInfo, KeyStore, UnlockedKeys } from './key-store.ts'
 export type { Logger, RootLogger } from './logging.ts'
@@ -31,13 +32,24 @@ export type { RestoreReport, SnapshotVerdict } from './snapshot-work.ts'
 export type { StartNodeInput } from './start-input.ts'
 export { nearestWord } from './suggestion.ts'
 export { syncText } from './sync-progress.ts'
-
 export {
   isValidatorKeyName,
   nextValidatorKeyName,
   numberOfValidatorKey,
   signerStateFileOf
 } from './validator-key-names.ts'
+export type { ContinuityView, NamedAccount } from './views/continuity-view.ts'
+export type { GiftedLine, GiftedView, QuoteView, TariffView, TreasuryView } from './views/gifted-view.ts'
+export type { AccountView, EventKeyView, HoldView, SupplyView } from './views/money-view.ts'
+export type {
+  ExpertRewardView,
+  RunningPeriodView,
+  ScaleView,
+  SettlementView,
+  ValidatorRewardView
+} from './views/rewards-view.ts'
+export type { SlashView } from './views/slashing-view.ts'
+export type { ParameterView, ProposalLine, ProposalView, TallyView } from './views/votes-view.ts'
 
 /** Makes genesis files: loads the model's generator. */
 export const importCreateGenesis = () => import('./create-genesis.ts')
@@ -49,3 +61,19 @@ export const importInitialise = () => import('./initialise.ts')
 export const importSnapshotWork = () => import('./snapshot-work.ts')
 /** The whole network stack. */
 export const importStartNode = () => import('./start-node.ts')
+/** What the ledger says of votes: loads the ledger. */
+export const importVotesView = () => import('./views/votes-view.ts')
+/** What the API shows of rewards: loads the ledger. */
+export const importRewardsViews = () => import('./views/rewards-view.ts')
+/** What the API shows of gifted nodes, the meter and the treasury: loads the ledger. */
+export const importGiftedViews = () => import('./views/gifted-view.ts')
+/** Signs that somebody gives a node: loads the ledger. */
+export const importGiftConsent = () => import('./gift-consent.ts')
+/** What the API shows of punishments: loads the ledger. */
+export const importSlashingViews = () => import('./views/slashing-view.ts')
+/** What the API shows of stake: loads the ledger. */
+export const importStakingViews = () => import('./views/staking-view.ts')
+/** What the API shows of accounts, holds and supply: loads the ledger. */
+export const importMoneyViews = () => import('./views/money-view.ts')
+/** What the API shows of the owner's node and of who does what without it: loads the ledger. */
+export const importContinuityView = () => import('./views/continuity-view.ts')

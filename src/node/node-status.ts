@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { publicKeyToText } from '../codec/index.ts'
 import { faultsTolerated, promiseOf } from '../consensus/index.ts'
+import { bondedStakeOf } from '../ledger/index.ts'
 import type { DivergenceStatus, NodeStatus, TransitionLine } from './blyan-node.ts'
 import { freeBytesOf } from './data-folder.ts'
 import type { Glance, NodeGlancer } from './node-glance.ts'
@@ -89,7 +90,7 @@ export class StatusReader {
         D: head('D')
       },
       peers: network.peers().length,
-      stake: String(chains.stateValue(`stake/${account}`) ?? '0'),
+      stake: this.#stakeOf(account),
       disk: { usedBytes: await this.#measureUsedBytes(), freeBytes: await freeBytesOf(input.dataFolder.paths.root) },
       device: model.device,
       sync: glance.sync,
@@ -104,6 +105,12 @@ export class StatusReader {
       startedAt: this.#startedAt,
       nextStep: glance.nextStep
     }
+  }
+
+  #stakeOf(account: string): string {
+    const { chains, genesis } = this.#parts
+    if (genesis.file.economy !== undefined) return bondedStakeOf(chains.state, account).toString()
+    return String(chains.stateValue(`stake/${account}`) ?? '0')
   }
 
   /** Where less than a quorum orders, only what a certified checkpoint covers is final. */

@@ -11,6 +11,7 @@ import type {
   EventLine,
   EventView,
   ExpertView,
+  LedgerAccess,
   NodeStatus,
   OffenceView,
   Page,
@@ -151,6 +152,17 @@ export class RunningNode implements BlyanNode {
         throw missing
       }
       yield blockView(block)
+    }
+  }
+
+  get ledger(): LedgerAccess {
+    const { genesis, chains, input } = this.#parts
+    return {
+      genesis,
+      state: chains.state,
+      entries: (prefix, limit) => chains.stateEntries(prefix, limit),
+      account: publicKeyToText(input.keys.account.publicKey),
+      validatorKeys: input.keys.validators.map(({ key }) => publicKeyToText(key.publicKey))
     }
   }
 

@@ -2,14 +2,17 @@ import { createSignaturePool, publicKeyToText } from '../codec/index.ts'
 import { createQuorum, createStateSync, createVertexStore } from '../consensus/index.ts'
 import { type Chains, type Genesis, openChains, pendingChanges, readCandidate, setAfter } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
+import { operatorOf } from '../ledger/index.ts'
 import { createNetwork } from '../net/index.ts'
 import { createIpfs, openDatabase, openReferenceBlockstore } from '../storage/index.ts'
 import { createTensorStore } from '../tiles/index.ts'
 import { chainBlockSource } from './block-source.ts'
 import type { BlyanNode } from './blyan-node.ts'
+import { createContinuityService } from './continuity-service.ts'
 import { createHandlers } from './event-handlers.ts'
 import { createEventService } from './event-service.ts'
 import { createEvidenceService } from './evidence-service.ts'
+import { createGiftedService } from './gifted-service.ts'
 import { createMetrics } from './metrics.ts'
 import { createModelService } from './model-service.ts'
 import { readGenesis } from './read-genesis.ts'
@@ -90,6 +93,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       snapshots: stateSync,
       logger: logger.component('quorum'),
       onEquivocation: (first, second) => evidence.onEquivocation(first, second),
+      onInvalidVertex: (vertex, reason) => evidence.onInvalidVertex(vertex, reason),
       onFatal: fatal
     })
     const events = createEventService({
@@ -103,6 +107,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       origin: config.node.origin
     })
     const evidence = createEvidenceService({
+      genesis,
       chains,
       events,
       self: () => quorum.self,
@@ -116,6 +121,8 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       events,
       keys: ownKeys,
       openKey: input.openKey,
+      account: publicKeyToText(keys.account.publicKey),
+      nodeKey: keys.node,
       peerId: network.peerId,
       name: config.node.name,
       origin: config.node.origin,
@@ -150,7 +157,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
     events.start()
     const metrics = createMetrics()
     events.onFinalityMs(elapsedMs => metrics.observeFinality(elapsedMs))
-    return new RunningNode(
+    const node: RunningNode = new RunningNode(
       {
         input,
         genesis,
@@ -173,6 +180,39 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
         await closeAll(closers)
       }
     )
+    if (genesis.file.economy !== undefined) {
+      const continuity = createContinuityService({
+        genesis,
+        handlers,
+        chains,
+        events,
+        quorum,
+        network,
+        account: keys.account,
+        isCaughtUp: () => node.notReadyReasons().length === 0,
+        logger: logger.component('continuity')
+      })
+      continuity.start()
+      closers.push(async () => continuity.stop())
+    }
+    if (config.node.roles.includes('gifted') && genesis.file.economy !== undefined) {
+      const gifted = createGiftedService({
+        genesis,
+        handlers,
+        chains,
+        events,
+        network,
+        keys,
+        settings: config.gifted,
+        name: config.node.name,
+        folder: paths.root,
+        isCaughtUp: () => node.notReadyReasons().length === 0,
+        logger: logger.component('gifted')
+      })
+      gifted.start()
+      closers.push(() => gifted.stop())
+    }
+    return node
   } catch (error) {
     await closeAll(closers).catch(() => {})
     throw error
@@ -199,7 +239,7 @@ function requireKnownKey(chains: Chains, genesis: Genesis, keys: OwnValidatorKey
   if (!input.config.node.roles.includes('validator') || keys.memberIn(chains.epoch.committee) !== undefined) return
   const texts = keys.all.map(({ key }) => publicKeyToText(key.publicKey))
   const isAwaited =
-    texts.some(key => readCandidate(chains.state, key) !== undefined) ||
+    texts.some(key => readCandidate(chains.state, key) !== undefined || operatorOf(chains.state, key) !== undefined) ||
     setAfter(chains.state, genesis, pendingChanges(chains.state)).some(member =>
       texts.includes(publicKeyToText(member.publicKey))
     )

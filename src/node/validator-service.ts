@@ -1,10 +1,11 @@
-import { bytesToHex, publicKeyToText } from '../codec/index.ts'
+import { bytesToHex, publicKeyToText, type SigningKey } from '../codec/index.ts'
 import {
   type Chains,
   candidateKeys,
   currentSet,
   type Genesis,
   type HandlerRegistry,
+  isSetChanging,
   pendingChanges,
   readApprovals,
   readCandidate,
@@ -16,8 +17,10 @@ import { BlyanError } from '../errors/index.ts'
 import { type Offence, offencePrefix, rotationPayload } from '../ledger/index.ts'
 import type { SubmittedEvent, Wait } from './blyan-node.ts'
 import type { EventService } from './event-service.ts'
+import { operatorEvent } from './operator-changes.ts'
 import type { NamedKey, OwnValidatorKeys } from './validator-keys.ts'
 import type { OffenceView, ValidatorChange, ValidatorsView, ValidatorView } from './validator-types.ts'
+import { operatorsView, stakeRulesView } from './views/staking-view.ts'
 
 export type ValidatorServiceNeeds = {
   readonly genesis: Genesis
@@ -28,6 +31,9 @@ export type ValidatorServiceNeeds = {
   /** Opens a key that was made after the node started; undefined where that cannot be done. */
   readonly openKey: ((name: string) => Promise<NamedKey['key']>) | undefined
   readonly peerId: string
+  /** Answers for this node's validator where stake decides. */
+  readonly account: string
+  readonly nodeKey: SigningKey
   readonly name: string
   readonly origin: string
   readonly region: string
@@ -45,6 +51,9 @@ export function createValidatorService(needs: ValidatorServiceNeeds): ValidatorS
   return new NodeValidatorService(needs)
 }
 
+/** What there is where validators approve each other. */
+type ApprovedChange = Exclude<ValidatorChange, { readonly change: 'edit' | 'unjail' }>
+
 class NodeValidatorService implements ValidatorService {
   readonly #needs: ValidatorServiceNeeds
   /** One at a time: two events of a key must not take the same clock. */
@@ -61,6 +70,9 @@ class NodeValidatorService implements ValidatorService {
   }
 
   async #change(change: ValidatorChange, wait: Wait): Promise<SubmittedEvent> {
+    if (this.#needs.genesis.file.economy !== undefined) return this.#changeByStake(change, wait)
+    if (change.change === 'edit' || change.change === 'unjail')
+      throw new BlyanError('VALIDATORS_BY_APPROVAL', { change: change.change })
     const { handlers, genesis, events, origin, region } = this.#needs
     const { key } = this.#signerOf(change)
     const type = `validator-${change.change}`
@@ -78,7 +90,12 @@ class NodeValidatorService implements ValidatorService {
     return events.submit({ signedEvent: signEvent(envelope, key, genesis.digest).bytes }, wait)
   }
 
-  async #payloadOf(change: ValidatorChange, key: NamedKey['key']): Promise<unknown> {
+  async #changeByStake(change: ValidatorChange, wait: Wait): Promise<SubmittedEvent> {
+    const { type, json } = await operatorEvent(this.#needs, change)
+    return this.#needs.events.submit({ type, payload: this.#needs.handlers.get(type).encodePayload(json) }, wait)
+  }
+
+  async #payloadOf(change: ApprovedChange, key: NamedKey['key']): Promise<unknown> {
     switch (change.change) {
       case 'join': {
         const { peerId, name, origin, region } = this.#needs
@@ -135,7 +152,7 @@ class NodeValidatorService implements ValidatorService {
   }
 
   view(): ValidatorsView {
-    const { chains, genesis, keys } = this.#needs
+    const { chains, genesis, keys, account } = this.#needs
     const { state } = chains
     const { epoch, sinceMs, closesAt } = readEpoch(state, genesis)
     const { members } = currentSet(state, genesis)
@@ -167,11 +184,13 @@ class NodeValidatorService implements ValidatorService {
         approvals: namesOf(readApprovals(state, 'join', key)),
         isApproved: has('join', key)
       })),
-      next: changes.length === 0 ? null : setAfter(state, genesis, changes).map(member => member.name),
+      next: isSetChanging(state) ? setAfter(state, genesis, changes).map(member => member.name) : null,
       own: keys.all.map(({ name, key }) => {
         const text = publicKeyToText(key.publicKey)
         return { name, key: text, isMember: names.has(text) }
-      })
+      }),
+      operators: operatorsView({ state, genesis, account }),
+      stakeRules: stakeRulesView({ state, genesis, account })
     }
   }
 

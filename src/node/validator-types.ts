@@ -1,3 +1,5 @@
+import type { OperatorView, StakeRulesView } from './staking-types.ts'
+
 /** What people are told of the validators, and what they may ask for. */
 export type ValidatorsView = {
   readonly epoch: number
@@ -12,6 +14,9 @@ export type ValidatorsView = {
   readonly next: readonly string[] | null
   /** Validator keys of this node, and whether the set has them. */
   readonly own: readonly { readonly name: string; readonly key: string; readonly isMember: boolean }[]
+  /** Where stake decides: who answers for validators, and what it takes. Empty and null where approvals do. */
+  readonly operators: readonly OperatorView[]
+  readonly stakeRules: StakeRulesView | null
 }
 
 export type ValidatorView = {
@@ -40,14 +45,28 @@ export type CandidateView = {
   readonly isApproved: boolean
 }
 
-/** A change that this node asks for with its own validator key. */
+/** A change that this node asks for: with its own validator key, or with its account where stake decides. */
 export type ValidatorChange =
   | {
       readonly change: 'join'
       readonly name?: string | undefined
       readonly origin?: string | undefined
       readonly region?: string | undefined
+      /** Where stake decides. */
+      readonly commissionBasisPoints?: number | undefined
+      readonly website?: string | undefined
     }
+  /** Where stake decides: null leaves a part as it is. */
+  | {
+      readonly change: 'edit'
+      readonly name: string | null
+      readonly origin: string | null
+      readonly region: string | null
+      readonly commissionBasisPoints: number | null
+      readonly website: string | null
+    }
+  /** Where stake decides. */
+  | { readonly change: 'unjail' }
   | { readonly change: 'approve' | 'remove'; readonly validator: string }
   | { readonly change: 'leave' }
   /** `key` is the name of a validator key in the data folder: the newest one unless given. */

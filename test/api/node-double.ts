@@ -10,6 +10,7 @@ import type {
   SubmitRequest,
   ValidatorsView
 } from '../../src/node/index.ts'
+import { LedgerWorld } from '../ledger/ledger-world.ts'
 
 /** A stand-in for a running node: it keeps what it is given in memory and orders nothing. For tests of what stands on BlyanNode. */
 export type NodeDouble = BlyanNode & {
@@ -46,6 +47,7 @@ export function createNodeDouble(): NodeDouble {
     ready: true,
     lacks: [],
     stopped: false,
+    ledger: new LedgerWorld().access,
     status: async () => ({
       ...sampleStatus,
       state: double.ready ? 'ready' : 'syncing',
@@ -292,7 +294,9 @@ const sampleValidators: ValidatorsView = {
   ],
   candidates: [],
   next: null,
-  own: []
+  own: [],
+  operators: [],
+  stakeRules: null
 }
 
 const sampleBlock: BlockView = {

@@ -7,6 +7,8 @@ import fc from 'fast-check'
 import {
   bytesToHex,
   concatBytes,
+  generateSigningKey,
+  hasFormOfPublicKey,
   hexToBytes,
   importSigningKey,
   publicKeyFromText,
@@ -168,4 +170,27 @@ test('a secret of another length is no key', () => {
       () => importSigningKey('ed25519', new Uint8Array(length)),
       error => isBlyanError(error, 'KEY_INVALID')
     )
+})
+
+test('a text has the form of a key by its letters, prefix and length, whether or not it is a point', () => {
+  const key = generateSigningKey()
+  const text = publicKeyToText(key.publicKey)
+  assert.equal(hasFormOfPublicKey(text), true)
+  const noPoint = publicKeyToText(Uint8Array.of(0xed, 1, 2, ...new Uint8Array(31)))
+  assert.throws(() => publicKeyFromText(noPoint), { code: 'KEY_INVALID' })
+  assert.equal(hasFormOfPublicKey(noPoint), true)
+  const wrong = [
+    '',
+    'z',
+    'bob',
+    text.slice(1),
+    `${text}1`,
+    text.slice(0, -1),
+    `${text.slice(0, -1)}0`,
+    'z'.repeat(5000)
+  ]
+  for (const one of wrong) for (const _ of [1, 2]) assert.equal(hasFormOfPublicKey(one), false, one.slice(0, 60))
+  assert.equal(hasFormOfPublicKey(publicKeyToText(Uint8Array.of(0xee, 1, ...key.publicKey.subarray(2)))), false)
+  assert.equal(hasFormOfPublicKey(publicKeyToText(Uint8Array.of(0xe7, 1, 4, ...new Uint8Array(32)))), false)
+  assert.equal(hasFormOfPublicKey(publicKeyToText(generateSigningKey('secp256k1').publicKey)), true)
 })

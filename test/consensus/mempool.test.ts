@@ -87,3 +87,12 @@ test('counts stay right whatever happens', () => {
     })
   )
 })
+
+test('what cost its author nothing leaves half of the room to others, by count and by bytes', () => {
+  const free = (id: number, sizeBytes?: number) => ({ ...event(id, sizeBytes), mustYield: true })
+  const byCount = poolOf({ mempoolEventsMax: 4 })
+  assert.deepEqual([byCount.add(free(1)), byCount.add(free(2)), byCount.add(free(3))], [true, true, false])
+  assert.deepEqual([byCount.add(event(4)), byCount.add(event(5)), byCount.add(event(6))], [true, true, false])
+  const byBytes = poolOf({ mempoolBytesMax: 10 })
+  assert.deepEqual([byBytes.add(free(1, 5)), byBytes.add(free(2, 1)), byBytes.add(event(3, 5))], [true, false, true])
+})

@@ -7,6 +7,7 @@ import { type Genesis, type GenesisFile, genesisOf } from '../../src/dag/core/ge
 import { HandlerRegistry } from '../../src/dag/core/handlers.ts'
 import { datasetHandler, modelHandler, noteHandler, partHandler } from '../../src/dag/core/handlers-model.ts'
 import { evidenceHandler, transferHandler, validatorHandlers } from '../../src/ledger/index.ts'
+import { createHandlers } from '../../src/node/event-handlers.ts'
 import { vertexOf } from '../consensus/dag-builder.ts'
 
 const handlers = [
@@ -87,7 +88,7 @@ export class SmallNetwork {
 
   constructor(file: GenesisFile = genesisFile()) {
     this.genesis = genesisOf(file)
-    this.handlers = registryOf(this.genesis)
+    this.handlers = file.economy === undefined ? registryOf(this.genesis) : createHandlers(this.genesis)
     this.executor = new Executor({ genesis: this.genesis, handlers: this.handlers })
     this.#previous = this.genesis.digestHex
   }

@@ -17,6 +17,7 @@ import {
 } from '../../src/node/index.ts'
 import type { LinkCondition } from './faulty-links.ts'
 import type { LinkChange, Site, WorldEvent, WorldMessage, WorldRequest } from './faulty-world.ts'
+import { quietEconomy } from './network-of-processes.ts'
 
 export type FaultyNetworkInput = {
   readonly root: string
@@ -79,7 +80,8 @@ export class FaultyNetwork {
     const devnet = await prepareDevnet({
       root: join(input.root, 'net'),
       validators: input.validators,
-      learners: input.learners ?? 0
+      learners: input.learners ?? 0,
+      economy: quietEconomy
     })
     const command = input.namespaces === false ? undefined : namespaceCommand()
     const [program, ...args] = [...(command ?? []), process.execPath, world]

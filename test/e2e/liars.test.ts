@@ -8,7 +8,7 @@ import { encodeAnnouncement, encodeProgress, encodeVertexFrame, feedFrame } from
 import { checkpointSigningBytes } from '../../src/dag/core/checkpoint.ts'
 import { signEvent } from '../../src/dag/index.ts'
 import { protocolIds } from '../../src/net/index.ts'
-import type { EventLine, PeerView } from '../../src/node/index.ts'
+import type { EventLine, PeerView, SlashView } from '../../src/node/index.ts'
 import { hostilePeer, randomBytes } from './hostile-peer.ts'
 import { type ProcessNetwork, processNetwork, until } from './network-of-processes.ts'
 import { type PuppetValidator, puppetValidator } from './puppet-validator.ts'
@@ -123,6 +123,18 @@ test('a member that lies without being caught in the act changes nothing: finali
     await sameOrders(network)
     for (const place of honest) assert.deepEqual(reasonsAt(network, place), ['two vertices for one round'])
   })
+
+  await t.test('it has lost a tenth of its stake and is out of the set', async () => {
+    await until('it is out of the set', async () => (await network.status(0)).quorum.validators === 3)
+    for (const place of honest) {
+      const [slash, ...others] = await slashesAt(network, place)
+      assert.deepEqual(
+        [slash?.offence, slash?.penaltyPpm, slash?.name, others],
+        ['double-signing', 100_000, 'node-3', []]
+      )
+    }
+    await goesOn(network, 'three by themselves', 3)
+  })
 })
 
 test('floods and faults of a member and of strangers: memory is bounded, who is at fault is scored and cut off', {
@@ -199,6 +211,7 @@ test('floods and faults of a member and of strangers: memory is bounded, who is 
       })
       badAt(0, 4)
       await cutOff(network, liar, 0)
+      await until('its stake is slashed', async () => (await slashesAt(network, 0))[0]?.offence === 'invalid')
     }
   )
 
@@ -276,6 +289,10 @@ async function typesOf(network: ProcessNetwork, place: number): Promise<string[]
   }))
     types.push(line.type)
   return types
+}
+
+async function slashesAt(network: ProcessNetwork, place: number): Promise<SlashView[]> {
+  return (await network.daemon(place)).json<SlashView[]>({ path: '/v0/slashes' })
 }
 
 async function cutOff(network: ProcessNetwork, liar: PuppetValidator, place: number): Promise<void> {

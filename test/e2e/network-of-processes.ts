@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { connectToDaemon, type DaemonClient } from '../../src/cli/daemon-client.ts'
-import { type Devnet, type DevnetConsensus, type DevnetFolder, prepareDevnet } from '../../src/cli/devnet/folders.ts'
+import {
+  type Devnet,
+  type DevnetConsensus,
+  type DevnetEconomy,
+  type DevnetFolder,
+  prepareDevnet
+} from '../../src/cli/devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../../src/cli/devnet/processes.ts'
 import { dataFolderPaths, type EventLine, type NodeStatus, type SubmittedEvent } from '../../src/node/index.ts'
 
@@ -120,13 +126,22 @@ export function scratchFolder(t: TestContext): string {
   return folder
 }
 
+/** Nobody says anything about anybody's health: a test counts its own events and no others. */
+export const quietEconomy = {
+  parameters: { healthDegradedAfterMs: '86400000', healthFailedAfterMs: '86400000', dutyMs: '86400000' }
+}
+
 export async function processNetwork(
   t: TestContext,
   validators: number,
   learners = 0,
-  consensus: DevnetConsensus = {}
+  consensus: DevnetConsensus = {},
+  more: { readonly economy?: DevnetEconomy; readonly gifted?: number } = {}
 ): Promise<ProcessNetwork> {
-  const network = new ProcessNetwork(await prepareDevnet({ root: scratchFolder(t), validators, learners, consensus }))
+  const economy = more.economy ?? quietEconomy
+  const network = new ProcessNetwork(
+    await prepareDevnet({ root: scratchFolder(t), validators, learners, consensus, ...more, economy })
+  )
   t.after(() => network.killAll())
   return network
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { connectToDaemon, type DaemonClient } from '../../src/cli/daemon-client.ts'
 import {
   dataFolderPaths,
+  type NodeStatus,
   type SubmittedEvent,
   type ValidatorChange,
   type ValidatorsView
@@ -25,18 +26,20 @@ async function change(folder: string, body: ValidatorChange): Promise<void> {
   })
 }
 
-async function note(folder: string, text: string): Promise<SubmittedEvent> {
+async function submit(folder: string, type: string, payload: unknown): Promise<SubmittedEvent> {
   const daemon = await daemonOf(folder)
   return daemon.json<SubmittedEvent>({
     method: 'POST',
     path: '/v0/events',
     query: { wait: true, timeoutMs: 20_000 },
-    body: { type: 'note', payload: text },
+    body: { type, payload },
     timeoutMs: 25_000
   })
 }
 
-test('a fifth joins, one leaves, one rotates its key: finality goes on in each epoch, and genesis proves the last', {
+const note = (folder: string, text: string): Promise<SubmittedEvent> => submit(folder, 'note', text)
+
+test('a fifth joins with its stake, one leaves, one rotates its key: finality goes on in each epoch, and genesis proves the last', {
   timeout: 600_000
 }, async t => {
   const network = await processNetwork(t, 4, 0, { epochMs: 200 })
@@ -71,16 +74,20 @@ test('a fifth joins, one leaves, one rotates its key: finality goes on in each e
   assert.match(foreign.stderr, /not in the validator set/)
 
   await startFifth('--candidate')
-  const joined = await blyan(['validator', 'join', '--name', 'fifth', '--json', '--data', fifth])
+  const { account } = await (await daemonOf(fifth)).json<NodeStatus>({ path: '/v0/status' })
+  await submit(folders[0]!, 'transfer', { to: account, amount: (20_000n * 10n ** 9n).toString() })
+  const joined = await blyan(['validator', 'join', '--name', 'fifth', '--commission', '2.5', '--json', '--data', fifth])
   assert.equal(joined.code, 0, joined.stdout)
-  const [candidate] = (await viewOf(fifth)).candidates
-  assert.equal(candidate?.name, 'fifth')
-  for (const folder of folders.slice(0, 2)) await change(folder, { change: 'approve', validator: candidate.key })
-  const approved = await blyan(['validator', 'approve', candidate.key, '--json', '--data', folders[2]!])
-  assert.equal(approved.code, 0, approved.stdout)
-  const again = await blyan(['validator', 'approve', candidate.key, '--json', '--data', folders[2]!])
-  assert.match(again.stdout, /VALIDATOR_(APPROVED_TWICE|ALREADY)/)
+  await assert.rejects(change(fifth, { change: 'join', name: 'again' }), /OPERATOR_ALREADY/)
+  await assert.rejects(change(folders[2]!, { change: 'approve', validator: account }), { code: 'VALIDATORS_BY_STAKE' })
+  const staked = await blyan(['stake', '10000', '--json', '--data', fifth])
+  assert.equal(staked.code, 0, staked.stdout)
   await inEpoch(1, [...folders, fifth])
+  const own = (await viewOf(folders[1]!)).operators.find(operator => operator.name === 'fifth')
+  assert.deepEqual(
+    [own?.operator, own?.stake, own?.commissionBasisPoints, own?.isMember],
+    [account, (10_000n * 10n ** 9n).toString(), 250, true]
+  )
   assert.equal((await note(fifth, 'from the fifth, now a validator')).final, true)
 
   await change(folders[3]!, { change: 'leave' })

@@ -64,6 +64,20 @@ test('two nodes of one genesis admit each other and answer requests', async t =>
   assert.deepEqual([...answer], [1, 9])
 })
 
+test('an address that was learnt is dialled, and a peer is asked how quick it answers', async t => {
+  const a = await open(t)
+  const b = await open(t)
+  await assert.rejects(b.network.ping(a.network.peerId, silentFor), isRequestFailed)
+  b.network.learn(a.address())
+  assert.deepEqual(b.network.knownAddresses(), [a.address()])
+  await until(() => b.network.peers().length === 1)
+  const elapsedMs = await b.network.ping(a.network.peerId, silentFor)
+  assert.ok(elapsedMs > 0 && elapsedMs < silentFor)
+  await a.network.stop()
+  await until(() => b.network.peers().length === 0)
+  await assert.rejects(b.network.ping(a.network.peerId, silentFor), isRequestFailed)
+})
+
 test('a node of another genesis is refused on both sides, with the reason, and raises the alarm', async t => {
   const a = await open(t)
   const b = await open(t, { genesis: 'genesisb', peers: [a.address()] })

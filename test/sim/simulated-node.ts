@@ -331,6 +331,7 @@ export class SimulatedNode {
         this.broadcast(effect.vertex)
         break
       case 'commit':
+        if (this.liar === undefined) this.#world.watch?.(this.ledger.epoch.committee, effect.commit, effect.vertices)
         this.#journal!.execute(effect)
         break
       case 'certified':

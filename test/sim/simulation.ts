@@ -13,7 +13,7 @@ import { SimulatedNetwork } from './simulated-network.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import { Trace } from './trace.ts'
 import { VertexVerdicts } from './vertex-verdicts.ts'
-import type { World } from './world.ts'
+import type { CommitWatch, World } from './world.ts'
 
 export type SimulationResult = {
   readonly seed: number
@@ -41,10 +41,15 @@ const patienceMax = 40
 const membersMin = 4
 
 /** Runs one seed: faults first, then calm, in which everything has to become final. `print` gets a line per happening. */
-export function simulate(seed: number, wishes: PlanWishes = {}, print?: (line: string) => void): SimulationResult {
+export function simulate(
+  seed: number,
+  wishes: PlanWishes = {},
+  print?: (line: string) => void,
+  watch?: CommitWatch
+): SimulationResult {
   const random = createRandom(seed)
   const plan = drawPlan(random.fork(), wishes)
-  return new Simulation(seed, plan, random, print).run()
+  return new Simulation(seed, plan, random, { print, watch }).run()
 }
 
 class Simulation {
@@ -61,7 +66,12 @@ class Simulation {
   readonly #conspiracy = new Conspiracy()
   readonly #print: ((line: string) => void) | undefined
 
-  constructor(seed: number, plan: Plan, random: Random, print: ((line: string) => void) | undefined) {
+  constructor(
+    seed: number,
+    plan: Plan,
+    random: Random,
+    { print, watch }: { readonly print: ((line: string) => void) | undefined; readonly watch: CommitWatch | undefined }
+  ) {
     this.#seed = seed
     this.#plan = plan
     this.#print = print
@@ -72,7 +82,7 @@ class Simulation {
     const count = plan.weights.length + plan.followers + plan.spares
     const common = { plan, queue: this.#queue, trace: this.#trace }
     this.#network = new SimulatedNetwork({ ...common, random: random.fork(), nodes: count })
-    const world = this.#world(keyring, random)
+    const world = this.#world(keyring, random, watch)
     this.#nodes = Array.from({ length: count }, (_, index) => new SimulatedNode(index, world))
     this.#honest = this.#nodes.filter(node => !isLiar(node.index))
     this.#makeLiars(world, random.fork())
@@ -190,7 +200,7 @@ class Simulation {
     }
   }
 
-  #world(keyring: Keyring, random: Random): World {
+  #world(keyring: Keyring, random: Random, watch: CommitWatch | undefined): World {
     const plan = this.#plan
     const { parameters, degraded } = plan
     const members: Member[] = plan.weights.map((weight, node) => ({ node, key: `${node}#0`, weight }))
@@ -218,6 +228,7 @@ class Simulation {
       judge: this.#judge,
       trace: this.#trace,
       diskRandom: random.fork(),
+      watch,
       keysOf: epoch =>
         (
           this.#honest.find(node => node.ledger.epochs[epoch] !== undefined)?.ledger.epochs[epoch]?.committee

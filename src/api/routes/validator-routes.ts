@@ -3,6 +3,8 @@ import { flag, timeoutMs } from '../inputs.ts'
 import { type Route, route } from '../route.ts'
 
 const label = z.string().max(64)
+const commission = z.int().min(0).max(10_000)
+const website = z.string().max(128)
 const key = z
   .string()
   .min(1)
@@ -13,8 +15,19 @@ const change = z.discriminatedUnion('change', [
     change: z.literal('join'),
     name: label.optional(),
     origin: label.optional(),
-    region: label.optional()
+    region: label.optional(),
+    commissionBasisPoints: commission.optional(),
+    website: website.optional()
   }),
+  z.strictObject({
+    change: z.literal('edit'),
+    name: label.nullable().default(null),
+    origin: label.nullable().default(null),
+    region: label.nullable().default(null),
+    commissionBasisPoints: commission.nullable().default(null),
+    website: website.nullable().default(null)
+  }),
+  z.strictObject({ change: z.literal('unjail') }),
   z.strictObject({ change: z.enum(['approve', 'remove']), validator: key }),
   z.strictObject({ change: z.literal('leave') }),
   z.strictObject({
@@ -39,14 +52,16 @@ export const validatorRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'Validators of this epoch, candidates, and what changes with the next',
     answer: 'application/json',
-    answerDescription: '`epoch`, `closesAt`, `members`, `candidates`, `next`, `own`',
+    answerDescription:
+      '`epoch`, `closesAt`, `members`, `candidates`, `next`, `own`; where stake decides, `operators` and `stakeRules`',
     handle: async (_input, { node }) => ({ kind: 'json', body: node.validators() })
   }),
   route({
     method: 'POST',
     path: '/v0/validators/changes',
     scope: 'sign',
-    summary: "Ask for a change of the validator set, signed by this node's validator key",
+    summary:
+      "Ask for a change of the validator set, signed by this node's validator key, or by its account where stake decides",
     query: z.strictObject({ wait: flag('true'), timeoutMs: timeoutMs(30_000) }),
     body: change,
     answer: 'application/json',

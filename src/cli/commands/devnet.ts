@@ -19,7 +19,14 @@ import { type Devnet, type DevnetConsensus, findDevnet, prepareDevnet } from '..
 import { type NodeProcess, startNodeProcess } from '../devnet/processes.ts'
 import { fields, printable, strong, table } from '../output.ts'
 
-type UpOptions = { n: number; learners: number; once?: true; input?: string; degraded?: 'none' | 'crash' }
+type UpOptions = {
+  n: number
+  learners: number
+  gifted: number
+  once?: true
+  input?: string
+  degraded?: 'none' | 'crash'
+}
 
 const readyTimeoutMs = 60_000
 const stopTimeoutMs = 30_000
@@ -36,6 +43,7 @@ export const register: RegisterCommand = (command, context) => {
     .description('start validators on this machine, each a process of its own, and show what goes on')
     .option('-n <validators>', 'number of validators', wholeNumber(1, validatorsMax), 4)
     .option('--learners <number>', 'nodes that follow and do not vote', wholeNumber(0, validatorsMax), 0)
+    .option('--gifted <number>', 'nodes that are given to the network, with coins', wholeNumber(0, validatorsMax), 0)
     .addOption(
       new Option('--degraded <mode>', 'with -n 3: whether two go on when the third is gone, without finality').choices([
         'none',
@@ -69,6 +77,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
       root,
       validators: options.n,
       learners: options.learners,
+      gifted: options.gifted,
       ...consensusOf(options)
     })
     await requireNotRunning(devnet)

@@ -13,14 +13,20 @@ import {
   writeFileDurably
 } from '../../node/index.ts'
 
-export type DevnetFolder = { readonly name: string; readonly path: string; readonly role: 'validator' | 'learner' }
+export type DevnetFolder = {
+  readonly name: string
+  readonly path: string
+  readonly role: 'validator' | 'learner' | 'gifted'
+}
 export type Devnet = { readonly root: string; readonly genesisFile: string; readonly folders: readonly DevnetFolder[] }
 
 type CreateGenesis = Awaited<ReturnType<typeof importCreateGenesis>>['createGenesis']
 export type DevnetConsensus = NonNullable<Parameters<CreateGenesis>[0]['consensus']>
+export type DevnetEconomy = NonNullable<Parameters<CreateGenesis>[0]['economy']>
 
 type Member = DevnetFolder & { readonly keys: readonly KeyInfo[]; readonly address: string }
 
+const giftedSpecialisations = ['core', 'notary', 'registry'] as const
 const descriptionFile = 'devnet.json'
 const genesisBytesMax = 64 * 1024 * 1024
 
@@ -29,8 +35,12 @@ export async function prepareDevnet(input: {
   readonly root: string
   readonly validators: number
   readonly learners: number
+  /** Nodes that serve as gifted ones, each given by itself. */
+  readonly gifted?: number
   /** Consensus fields of the genesis file that differ from the usual ones. */
   readonly consensus?: DevnetConsensus
+  /** What differs from the economy of a network to try things in. */
+  readonly economy?: DevnetEconomy
 }): Promise<Devnet> {
   await mkdir(input.root, { recursive: true, mode: 0o700 })
   const found = await findDevnet(input.root)
@@ -43,16 +53,18 @@ export async function prepareDevnet(input: {
   }
   const folders = [
     ...Array.from({ length: input.validators }, (_, i) => folderOf(input.root, `node-${i}`, 'validator')),
-    ...Array.from({ length: input.learners }, (_, i) => folderOf(input.root, `learner-${i}`, 'learner'))
+    ...Array.from({ length: input.learners }, (_, i) => folderOf(input.root, `learner-${i}`, 'learner')),
+    ...Array.from({ length: input.gifted ?? 0 }, (_, i) => folderOf(input.root, `gifted-${i}`, 'gifted'))
   ]
   const ports = await freePorts(folders.length * 2)
   const members: Member[] = []
   for (const [place, folder] of folders.entries())
-    members.push(await initialiseMember(folder, ports[2 * place]!, ports[2 * place + 1]!))
+    members.push(await initialiseMember(folder, ports[2 * place]!, ports[2 * place + 1]!, giftedSettings(folder)))
   const genesisFile = join(input.root, 'genesis.json')
   const text = await genesisText(
     members.filter(member => member.role === 'validator'),
-    input.consensus
+    members.filter(member => member.role === 'gifted').map(member => textOf(member.keys, 'account')),
+    input
   )
   await writeFileDurably(genesisFile, text, { mode: 0o644 })
   const { initialiseDataFolder } = await importInitialise()
@@ -89,7 +101,22 @@ function folderOf(root: string, name: string, role: DevnetFolder['role']): Devne
   return { name, role, path: join(root, name) }
 }
 
-async function initialiseMember(folder: DevnetFolder, networkPort: number, apiPort: number): Promise<Member> {
+/** One after the other is for something else. */
+function giftedSettings({ name, role }: DevnetFolder): FlagValues {
+  if (role !== 'gifted') return {}
+  const place = Number(name.slice(name.indexOf('-') + 1))
+  return {
+    'gifted.specialisation': giftedSpecialisations[place % giftedSpecialisations.length]!,
+    'gifted.capacities': '100,100'
+  }
+}
+
+async function initialiseMember(
+  folder: DevnetFolder,
+  networkPort: number,
+  apiPort: number,
+  more: FlagValues
+): Promise<Member> {
   const { initialiseDataFolder } = await importInitialise()
   const listen = `/ip4/127.0.0.1/tcp/${networkPort}`
   const settings: FlagValues = {
@@ -98,7 +125,8 @@ async function initialiseMember(folder: DevnetFolder, networkPort: number, apiPo
     'node.roles': [folder.role],
     'node.name': folder.name,
     'node.origin': 'this machine',
-    'node.region': 'local'
+    'node.region': 'local',
+    ...more
   }
   const report = await initialiseDataFolder({
     path: folder.path,
@@ -123,13 +151,19 @@ async function requireSameMode({ root, genesisFile }: Devnet, asked: DevnetConse
     })
 }
 
-async function genesisText(validators: readonly Member[], consensus: DevnetConsensus | undefined): Promise<string> {
+async function genesisText(
+  validators: readonly Member[],
+  holders: readonly string[],
+  { consensus, economy }: { readonly consensus?: DevnetConsensus; readonly economy?: DevnetEconomy }
+): Promise<string> {
   const { createGenesis } = await importCreateGenesis()
   const file = await createGenesis({
     ...(consensus === undefined ? {} : { consensus }),
+    ...(economy === undefined ? {} : { economy }),
     network: 'devnet',
     createdAt: new Date().toISOString(),
     modelSeed: 'blyan-devnet',
+    holders,
     validators: validators.map(({ name, keys }) => ({
       name,
       publicKey: textOf(keys, 'validator'),

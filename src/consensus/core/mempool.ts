@@ -1,7 +1,10 @@
 import type { ConsensusParameters } from './parameters.ts'
 
-/** An event that waits for its place in the agreed order. `id` is its CID's digest in hex. */
-export type PendingEvent = { readonly id: string; readonly bytes: Uint8Array }
+/**
+ * An event that waits for its place in the agreed order. `id` is its CID's digest in hex. One that must yield cost its
+ * author nothing: it may not take the second half of the room.
+ */
+export type PendingEvent = { readonly id: string; readonly bytes: Uint8Array; readonly mustYield?: boolean }
 
 const earlyMax = 8
 
@@ -39,8 +42,9 @@ export class Mempool {
   /** False when it is full. Adding what is there already changes nothing. */
   add(event: PendingEvent): boolean {
     if (this.#events.has(event.id)) return true
-    if (this.#events.size >= this.#parameters.mempoolEventsMax) return false
-    if (this.#sizeBytes + event.bytes.length > this.#parameters.mempoolBytesMax) return false
+    const parts = event.mustYield === true ? 2 : 1
+    if (this.#events.size >= this.#parameters.mempoolEventsMax / parts) return false
+    if (this.#sizeBytes + event.bytes.length > this.#parameters.mempoolBytesMax / parts) return false
     this.#events.set(event.id, { bytes: event.bytes, round: undefined, early: 0 })
     this.#waitingCount++
     this.#sizeBytes += event.bytes.length

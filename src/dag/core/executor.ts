@@ -24,9 +24,16 @@ import type { Genesis } from './genesis.ts'
 import type { BlockDraft, HandlerRegistry } from './handlers.ts'
 import { merkleLeaf, merkleRoot } from './merkle.ts'
 import { ParamIndex, type PartVersion } from './param-index.ts'
-import { State } from './state.ts'
+import { State, type StateMemory } from './state.ts'
 import { setDigest } from './validator-set.ts'
-import { closeEpoch, declareClosing, type EpochState, mustDeclareClosing, readEpoch } from './validator-state.ts'
+import {
+  closeEpoch,
+  currentSet,
+  declareClosing,
+  type EpochState,
+  mustDeclareClosing,
+  readEpoch
+} from './validator-state.ts'
 
 /** What became of an event that has its place in the final order. */
 export type ExecutedEvent = {
@@ -77,6 +84,8 @@ export class Executor {
   readonly #state: State
   readonly #parts = new ParamIndex()
   #leaves: Uint8Array[]
+  /** What was there at the last checkpoint, of what has changed since: coins are counted from it. */
+  #sinceCheckpoint: StateMemory | undefined
 
   /** `entries` and `parts` are what was stored; none for a new network. `leaves`: those since the last checkpoint. */
   constructor(input: {
@@ -94,6 +103,10 @@ export class Executor {
     this.#leaves = [...(input.stored?.leaves ?? [])]
     if (input.stored === undefined) this.#begin()
     else for (const part of input.stored.parts) this.#parts.add(part)
+    const { economy } = input.handlers
+    if (economy === undefined) return
+    economy.requireConservedInFull(this.#state)
+    this.#sinceCheckpoint = this.#state.remember()
   }
 
   get parts(): ParamIndex {
@@ -138,6 +151,7 @@ export class Executor {
     eventsOf?: (vertex: Vertex) => readonly SignedEvent[]
   }): Execution {
     const { commit, commitDigest, vertices, eventsOf = decodeEvents } = input
+    this.#tellOfCheckpoint()
     const events: ExecutedEvent[] = []
     const blocks: Block[] = []
     const early: string[] = []
@@ -177,7 +191,13 @@ export class Executor {
     cursor.commits++
     cursor.events += events.length
     this.#state.set(cursorKey, cursor)
+    const isAsked = this.#handlers.economy?.afterCommit(this.#state, {
+      commit,
+      vertices,
+      set: currentSet(this.#state, this.#genesis)
+    })
     const isDue =
+      isAsked === true ||
       isCheckpointDue(cursor, commit.timestampMs, this.#genesis.parameters) ||
       commit.index === this.epochState.closesAt ||
       mustDeclareClosing(this.#state, this.#genesis, commit.timestampMs)
@@ -189,7 +209,7 @@ export class Executor {
     const outcome = this.#state.attempt(() => {
       const draft = this.#handlers
         .get(event.envelope.type)
-        .apply({ envelope: event.envelope, state: this.#state, timestampMs })
+        .apply({ envelope: event.envelope, eventDigest: event.digest, state: this.#state, timestampMs })
       return draft === undefined ? undefined : this.#addBlock(draft, event)
     })
     if (outcome.ok) return { refusal: '', block: outcome.value }
@@ -235,10 +255,8 @@ export class Executor {
   }
 
   #begin(): void {
-    for (const account of this.#genesis.file.accounts) {
-      this.#state.set(`balance/${account.account}/BLY`, account.balance)
-      if (account.stake !== '0') this.#state.set(`stake/${account.account}`, account.stake)
-    }
+    if (this.#handlers.economy !== undefined) this.#handlers.economy.begin(this.#state)
+    else this.#beginAccounts()
     const shapes = new Map(this.#genesis.file.model.parts.map(part => [part.name, part.shape]))
     for (const block of this.#genesis.blocks) this.#record(block, shapes.get(block.header.expert_name ?? '') ?? [])
     this.#state.set(cursorKey, {
@@ -250,6 +268,13 @@ export class Executor {
       previous: this.#genesis.digest,
       eventFirst: 1
     })
+  }
+
+  #beginAccounts(): void {
+    for (const account of this.#genesis.file.accounts) {
+      this.#state.set(`balance/${account.account}/BLY`, account.balance)
+      if (account.stake !== '0') this.#state.set(`stake/${account.account}`, account.stake)
+    }
   }
 
   #cursor(): Cursor {
@@ -270,6 +295,7 @@ export class Executor {
     this.#state.set(cursorKey, next)
     const { epoch } = this.epochState
     const nextSet = this.#closeOrDeclare(commit)
+    this.#requireConserved()
     const checkpoint: Checkpoint = {
       epoch,
       sequence,
@@ -293,6 +319,24 @@ export class Executor {
     // A state root cannot hold the digest of its own checkpoint: it is written after the root, and is in the next one.
     this.#state.set(cursorKey, { ...next, previous: hexToBytes(digest)! })
     return { checkpoint, bytes, digest, nextSet }
+  }
+
+  /**
+   * Told with the commit that follows: what is written of a checkpoint right after it was made would be in the state and
+   * not in its root, and missing where a node begins with a snapshot.
+   */
+  #tellOfCheckpoint(): void {
+    const { commits, sequence, previous } = this.#cursor()
+    if (commits > 0 || sequence === 0) return
+    this.#handlers.economy?.afterCheckpoint(this.#state, { sequence, digest: bytesToHex(previous) })
+  }
+
+  #requireConserved(): void {
+    const { economy } = this.#handlers
+    if (economy === undefined || this.#sinceCheckpoint === undefined) return
+    economy.requireConserved(this.#state, this.#sinceCheckpoint)
+    this.#state.forget(this.#sinceCheckpoint)
+    this.#sinceCheckpoint = this.#state.remember()
   }
 
   /** The next set when this commit ends the epoch. Changes that wait are announced first: everybody must know the end in time. */

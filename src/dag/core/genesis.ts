@@ -35,9 +35,37 @@ const publicKeyText = z.string().refine(text => {
   }
 }, 'not a public key')
 const amountText = z.string().regex(/^(0|[1-9][0-9]{0,38})$/)
+const someUnits = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,26})$/)
+  .optional()
+const coinsOf = z.strictObject({ BLY: someUnits, GEN: someUnits, NEX: someUnits, FLX: someUnits, AUR: someUnits })
 const jsonValue: z.ZodType<CanonicalValue> = z.lazy(() =>
   z.union([z.null(), z.boolean(), z.int(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)])
 )
+
+/** Of a network whose coins are earned and staked. Without it who is a validator is decided by approvals, and nobody is paid. */
+const economySchema = z.strictObject({
+  /** Account whose node holds the responsibilities of the network until others are elected. */
+  owner: publicKeyText,
+  weights: z.enum(['equal', 'stake']),
+  /** Which account answers for which validator, with the stake that `accounts` gives it. */
+  operators: z
+    .array(
+      z.strictObject({
+        validator: publicKeyText,
+        account: publicKeyText,
+        commissionBasisPoints: z.int().min(0).max(10_000)
+      })
+    )
+    .min(1)
+    .max(256),
+  /** All there will ever be of each coin, in base units; what nobody has been given is not issued yet. */
+  supply: coinsOf.required(),
+  pools: z.strictObject({ validation: coinsOf, reward: coinsOf, treasury: coinsOf }),
+  /** What differs from the usual parameters (docs/protocol.md), as decimal strings. */
+  parameters: z.record(z.string().max(64), z.string().regex(/^(0|[1-9][0-9]{0,26})$/))
+})
 
 const genesisSchema = z.strictObject({
   schema: z.literal('blyan.genesis/1'),
@@ -58,7 +86,19 @@ const genesisSchema = z.strictObject({
     )
     .min(1)
     .max(256),
-  accounts: z.array(z.strictObject({ account: publicKeyText, balance: amountText, stake: amountText })).max(100_000),
+  accounts: z
+    .array(
+      z.strictObject({
+        account: publicKeyText,
+        /** BLY. */
+        balance: amountText,
+        stake: amountText,
+        /** The other coins of an economy. */
+        coins: coinsOf.omit({ BLY: true }).optional()
+      })
+    )
+    .max(100_000),
+  economy: economySchema.optional(),
   consensus: z.strictObject({
     heartbeatMs: z.int().min(100),
     roundTimeoutMs: z.int().min(10),
@@ -142,6 +182,7 @@ export function genesisOf(file: GenesisFile): Genesis {
     'model.parts: one name twice',
     file.model.parts.map(part => part.name)
   )
+  if (file.economy !== undefined) requireSoundEconomy(file, file.economy)
   const validators = file.validators.map(({ publicKey, ...rest }) => ({
     ...rest,
     publicKey: publicKeyFromText(publicKey)
@@ -161,6 +202,38 @@ export function genesisOf(file: GenesisFile): Genesis {
     degraded,
     parameters: Object.freeze({ ...defaultParameters, ...limits, epochMs }),
     blocks: genesisBlocks(file)
+  }
+}
+
+/** What rules remember of a whole set has to fit into one value of the state. */
+const operatorsMax = 200
+
+/** Who answers for whom, and that no coin is given out which there is not. */
+function requireSoundEconomy(file: GenesisFile, economy: NonNullable<GenesisFile['economy']>): void {
+  const invalid = (reason: string): BlyanError => new BlyanError('GENESIS_INVALID', { reason: `economy.${reason}` })
+  const { operators, supply, pools } = economy
+  requireDistinct(
+    'economy.operators: one validator twice',
+    operators.map(operator => operator.validator)
+  )
+  requireDistinct(
+    'economy.operators: one account twice',
+    operators.map(operator => operator.account)
+  )
+  if (operators.length > operatorsMax) throw invalid(`operators: more than ${operatorsMax}`)
+  const keys = new Set(file.validators.map(validator => validator.publicKey))
+  if (operators.length !== keys.size || operators.some(operator => !keys.has(operator.validator)))
+    throw invalid('operators: they must be those of the validators')
+  const staked = new Set(operators.map(operator => operator.account))
+  if (file.accounts.some(({ account, stake }) => stake !== '0' && !staked.has(account)))
+    throw invalid('operators: only they can have stake')
+  for (const coin of ['BLY', 'GEN', 'NEX', 'FLX', 'AUR'] as const) {
+    const held = file.accounts.map(account =>
+      coin === 'BLY' ? BigInt(account.balance) + BigInt(account.stake) : BigInt(account.coins?.[coin] ?? '0')
+    )
+    const pooled = [pools.validation, pools.reward, pools.treasury].map(pool => BigInt(pool[coin] ?? '0'))
+    if ([...held, ...pooled].reduce((sum, units) => sum + units, 0n) > BigInt(supply[coin]))
+      throw invalid(`supply.${coin}: more is given out than there is`)
   }
 }
 

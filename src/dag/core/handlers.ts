@@ -1,5 +1,6 @@
 import type { CID } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
+import type { Economy } from './economy.ts'
 import type { EventEnvelope } from './event.ts'
 import type { StateView } from './state.ts'
 
@@ -19,6 +20,8 @@ export type BlockDraft = {
 
 export type ApplyInput = {
   readonly envelope: EventEnvelope
+  /** SHA-256 of the envelope, hex: what the event's id is made of. */
+  readonly eventDigest: string
   readonly state: StateView
   readonly timestampMs: number
 }
@@ -38,8 +41,11 @@ export interface EventHandler {
 
 export class HandlerRegistry {
   readonly #handlers = new Map<string, EventHandler>()
+  /** What happens between events; undefined in a network without coins that are earned. */
+  readonly economy: Economy | undefined
 
-  constructor(handlers: readonly EventHandler[]) {
+  constructor(handlers: readonly EventHandler[], economy?: Economy) {
+    this.economy = economy
     for (const handler of handlers) {
       if (this.#handlers.has(handler.type)) throw new Error(`two handlers for ${handler.type}`)
       this.#handlers.set(handler.type, handler)

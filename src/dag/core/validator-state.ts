@@ -10,8 +10,14 @@ import { encodeSet, faultOfSet, nextSet, type SetChange, type ValidatorSet } fro
  */
 const epochKey = 'validators/epoch'
 const changesKey = 'validators/changes'
-/** Sets of this many epochs stay in the state: evidence can be given about them. */
-export const epochsKept = 8
+const wantedKey = 'validators/wanted'
+/**
+ * Sets of this many epochs stay in the state: evidence can be given about them. More where stake answers for it: who has
+ * something to lose could end epochs fast by changing keys.
+ */
+export function epochsKept(genesis: Genesis): number {
+  return genesis.file.economy === undefined ? 8 : 64
+}
 
 /** Where the epoch stands, as far as execution knows. */
 export type EpochState = {
@@ -44,12 +50,10 @@ export function readEpoch(state: StateView, genesis: Genesis): EpochState {
 /** The member at a place of an epoch's set; undefined for a place that is none and an epoch that is not kept. */
 export function memberAt(state: StateView, genesis: Genesis, epoch: number, index: number): Validator | undefined {
   const now = readEpoch(state, genesis).epoch
-  if (epoch > now || epoch + epochsKept <= now) return undefined
+  if (epoch > now || epoch + epochsKept(genesis) <= now) return undefined
   if (epoch === 0) return genesis.committee.validators[index]
-  const stored = state.get(memberKey(epoch, index)) as (Omit<Validator, 'publicKey'> & { key: Uint8Array }) | undefined
-  if (stored === undefined) return undefined
-  const { key, ...rest } = stored
-  return { ...rest, publicKey: key }
+  const stored = state.get(memberKey(epoch, index)) as StoredMember | undefined
+  return stored === undefined ? undefined : memberOfStored(stored)
 }
 
 /** The set of the epoch that execution is in. */
@@ -67,8 +71,28 @@ export function writePendingChanges(state: StateView, changes: readonly PendingC
   else state.set(changesKey, changes as unknown as CanonicalValue)
 }
 
-/** What the set becomes if the epoch ends with these changes. */
+/** The whole next set, where stake decides about it; undefined when it is the one there is. */
+export function wantedSet(state: StateView): Validator[] | undefined {
+  const stored = state.get(wantedKey) as readonly StoredMember[] | undefined
+  return stored?.map(memberOfStored)
+}
+
+/** Asks for a whole next set; undefined takes that back. The set must have no fault (`faultOfSet`). */
+export function writeWantedSet(state: StateView, members: readonly Validator[] | undefined): void {
+  if (members === undefined) {
+    if (state.get(wantedKey) !== undefined) state.delete(wantedKey)
+  } else state.set(wantedKey, members.map(storedMember))
+}
+
+/** Whether the next epoch has another set than this one. */
+export function isSetChanging(state: StateView): boolean {
+  return pendingChanges(state).length > 0 || state.get(wantedKey) !== undefined
+}
+
+/** What the set becomes if the epoch ends with these changes, or with the set that is wanted. */
 export function setAfter(state: StateView, genesis: Genesis, changes: readonly PendingChange[]): Validator[] {
+  const wanted = wantedSet(state)
+  if (wanted !== undefined) return wanted
   const { members } = currentSet(state, genesis)
   return nextSet(
     members,
@@ -120,7 +144,7 @@ export function deleteCandidate(state: StateView, key: string): void {
 /** Whether a closing is to be declared with the checkpoint that is made now. */
 export function mustDeclareClosing(state: StateView, genesis: Genesis, timestampMs: number): boolean {
   const { sinceMs, closesAt } = readEpoch(state, genesis)
-  return closesAt === null && pendingChanges(state).length > 0 && timestampMs - sinceMs >= genesis.parameters.epochMs
+  return closesAt === null && isSetChanging(state) && timestampMs - sinceMs >= genesis.parameters.epochMs
 }
 
 export function declareClosing(state: StateView, genesis: Genesis, closesAt: number): void {
@@ -144,11 +168,21 @@ export function closeEpoch(state: StateView, genesis: Genesis, at: { round: numb
     }
   }
   writePendingChanges(state, [])
+  writeWantedSet(state, undefined)
   state.set(epochKey, { epoch: set.epoch, baseRound: at.round, sinceMs: at.timestampMs, closesAt: null })
-  for (const [index, { publicKey, ...rest }] of members.entries())
-    state.set(memberKey(set.epoch, index), { ...rest, key: publicKey })
-  forgetSet(state, set.epoch - epochsKept)
+  for (const [index, member] of members.entries()) state.set(memberKey(set.epoch, index), storedMember(member))
+  forgetSet(state, set.epoch - epochsKept(genesis))
   return encodeSet(set)
+}
+
+type StoredMember = Omit<Validator, 'publicKey'> & { readonly key: Uint8Array }
+
+function storedMember({ publicKey, ...rest }: Validator): StoredMember {
+  return { ...rest, key: publicKey }
+}
+
+function memberOfStored({ key, ...rest }: StoredMember): Validator {
+  return { ...rest, publicKey: key }
 }
 
 const candidatesKey = 'validators/candidates'

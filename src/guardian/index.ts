@@ -1,0 +1,37 @@
+/**
+ * guardian: the network goes on without its owner. It judges the health of the owner's node and of every holder of a
+ * responsibility from what validators say, and hands responsibilities over and back.
+ * In: events `health-observation`, `council-vote`, `registry-record`, `notary-record`, `core-record`, and committed time.
+ * Out: changed state. Pure: it knows no network, disk, clock or logger.
+ */
+export { type Council, councilBallots, readCouncil } from './council.ts'
+export { type Candidate, candidates } from './election.ts'
+export { type Failover, readFailover } from './failover-record.ts'
+export { type JudgedHealth, judgedHealth, settlesAtMs } from './health.ts'
+export { type HealthLimits, healthLimits, judgeSigns, type Signs } from './judgement.ts'
+export { lotOf } from './lots.ts'
+export {
+  agreedHealth,
+  countedObservations,
+  type Health,
+  type Issue,
+  type Observation,
+  type ObservedBy,
+  observationOf,
+  quorumWeightOf
+} from './observations.ts'
+export { type Concern, type DutyRecords, dutyDueMs, isDutyLate, recordOf } from './records.ts'
+export {
+  dutiesOf,
+  type Handover,
+  type Holding,
+  handovers,
+  heldBy,
+  holdingOf,
+  ownerOf,
+  peerIdOf,
+  type Responsibility,
+  responsibilities,
+  subjectsOf
+} from './responsibilities.ts'
+export { continuityRule } from './rule.ts'
