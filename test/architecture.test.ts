@@ -65,6 +65,20 @@ test('what decides knows no clock, no chance, no process and no disk', () => {
   }
 })
 
+test('a short command loads nothing heavy: what the command line begins with reaches no engine, network or ledger', () => {
+  const reached = new Set<string>()
+  const open = ['cli/main.ts', 'cli/commands/status.ts']
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (reached.has(name)) continue
+    reached.add(name)
+    for (const [statement, from] of textOf(name).matchAll(/^(?:import|export)\b[^;]*?from '(\.[^']+)'/gms))
+      if (!/^(import|export) type\b/.test(statement)) open.push(join(name, '..', from!))
+  }
+  assert.ok(reached.has('node/index.ts') && reached.size > 15)
+  const heavy = [...reached].filter(name => /^(storage|net|consensus|dag|ledger|guardian|tiles|experts)\//.test(name))
+  assert.deepEqual(heavy, [])
+})
+
 test('no file is called after nothing in particular', () => {
   for (const name of files) assert.doesNotMatch(name, /(^|[/-])(utils?|helpers?|common|misc|managers?)\.ts$/)
 })

@@ -23,7 +23,6 @@ export {
   runningProcess
 } from './data-folder.ts'
 export { readSmallFile, removeFile, writeFileDurably } from './durable-file.ts'
-export { createHandlers } from './event-handlers.ts'
 export type { InitialisedItem, InitialiseInput, InitialiseReport } from './initialise.ts'
 export type { KeyInfo, KeyStore, UnlockedKeys } from './key-store.ts'
 export type { Logger, RootLogger } from './logging.ts'
@@ -51,6 +50,8 @@ export type {
 export type { SlashView } from './views/slashing-view.ts'
 export type { ParameterView, ProposalLine, ProposalView, TallyView } from './views/votes-view.ts'
 
+/** What every event type does: loads the ledger. */
+export const importEventHandlers = () => import('./event-handlers.ts')
 /** Makes genesis files: loads the model's generator. */
 export const importCreateGenesis = () => import('./create-genesis.ts')
 export const importConfig = () => import('./config.ts')

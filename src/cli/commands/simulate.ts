@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { BlyanError } from '../../errors/index.ts'
-import { createHandlers, nearestWord, writeFileDurably } from '../../node/index.ts'
+import { importEventHandlers, nearestWord, writeFileDurably } from '../../node/index.ts'
 import {
   type Answer,
   drawPicture,
@@ -77,6 +77,7 @@ async function introduced(name: string): Promise<Pick<Scenario, 'question' | 'pe
 async function simulate({ output }: CommandContext, options: SimulateOptions): Promise<void> {
   const asked = parseScenario(await readScenario(options.scenario), nearestWord)
   const scenario = options.periods === undefined ? asked : shortened(asked, options.periods)
+  const { createHandlers } = await importEventHandlers()
   const started = Date.now()
   const result = runScenario({ scenario, seed: options.seed, createHandlers })
   const tookMs = Date.now() - started
