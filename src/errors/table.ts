@@ -1,12 +1,17 @@
 import type { ErrorEntry } from './error-entry.ts'
+import { answersErrors } from './table-answers.ts'
 import { chainErrors } from './table-chains.ts'
+import { chatErrors } from './table-chat.ts'
 import { consensusErrors } from './table-consensus.ts'
 import { continuityErrors } from './table-continuity.ts'
 import { expertErrors } from './table-experts.ts'
 import { giftedErrors } from './table-gifted.ts'
+import { integrityErrors } from './table-integrity.ts'
+import { modelsErrors } from './table-models.ts'
 import { moneyErrors } from './table-money.ts'
 import { nodeErrors } from './table-node.ts'
 import { rewardsErrors } from './table-rewards.ts'
+import { routingErrors } from './table-routing.ts'
 import { scenariosErrors } from './table-scenarios.ts'
 import { slashingErrors } from './table-slashing.ts'
 import { stakingErrors } from './table-staking.ts'
@@ -30,6 +35,11 @@ const table = {
   ...votesErrors,
   ...giftedErrors,
   ...continuityErrors,
+  ...modelsErrors,
+  ...routingErrors,
+  ...integrityErrors,
+  ...answersErrors,
+  ...chatErrors,
   ...scenariosErrors
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { type GraphDescription, writeOnnxModel } from '../../src/experts/onnx-writer.ts'
+import { type GraphDescription, writeOnnxModel } from '../../src/experts/model/onnx-writer.ts'
 
 const graph: GraphDescription = {
   name: 'sum-of-products',

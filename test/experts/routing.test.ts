@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { causalMask } from '../../src/experts/positions.ts'
-import { addWeighted, gatherRows, routeTokens } from '../../src/experts/routing.ts'
-import { createTokenChooser, crossEntropyNats } from '../../src/experts/sampling.ts'
+import { causalMask } from '../../src/experts/model/positions.ts'
+import { addWeighted, gatherRows, routeTokens } from '../../src/experts/model/routing.ts'
+import { createTokenChooser, crossEntropyNats } from '../../src/experts/model/sampling.ts'
 
 const rules = [
   { softmaxFirst: true, normalise: true },

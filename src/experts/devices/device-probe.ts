@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { cpus, totalmem } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { type EngineLogger, readLines, spawnEngineProcess } from './engine-child.ts'
-import { channelDescriptor, type Provider } from './engine-protocol.ts'
+import { type EngineLogger, readLines, spawnEngineProcess } from '../engine/engine-child.ts'
+import { channelDescriptor, type Provider } from '../engine/engine-protocol.ts'
 import type { ProviderMeasurement } from './provider-measurement.ts'
 
 export type ProviderReason = {

@@ -1,7 +1,9 @@
-import { BlyanError } from '../errors/index.ts'
-import { type Architecture, describeModel, parseArchitecture } from './architecture.ts'
+import { BlyanError } from '../../errors/index.ts'
+import { type Architecture, describeModel, parseArchitecture } from '../model/architecture.ts'
+import { evaluateWindows } from '../model/evaluate.ts'
+import { generateBytes } from '../model/generate.ts'
+import { createTokenChooser } from '../model/sampling.ts'
 import { type EngineOperation, errorToFrame } from './engine-protocol.ts'
-import { evaluateWindows } from './evaluate.ts'
 import type { Frame } from './frame-channel.ts'
 import {
   bytesField,
@@ -13,10 +15,8 @@ import {
   numberField,
   textField
 } from './frame-fields.ts'
-import { generateBytes } from './generate.ts'
 import { createModelSessions, type ModelSessions, type SessionSettings } from './model-sessions.ts'
 import { type LocatedPart, locatePart, partFileFromFrame } from './part-file.ts'
-import { createTokenChooser } from './sampling.ts'
 
 /** Answers frames in the engine process. Requests run side by side: every graph that runs lets the next in line go. */
 export interface EngineService {

@@ -1,7 +1,7 @@
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
-import type { Provider } from './engine-protocol.ts'
-import { measuringGraph } from './graphs.ts'
-import { writeOnnxModel } from './onnx-writer.ts'
+import type { Provider } from '../engine/engine-protocol.ts'
+import { measuringGraph } from '../model/graphs.ts'
+import { writeOnnxModel } from '../model/onnx-writer.ts'
 
 export type ProviderMeasurement =
   | { readonly ok: true; readonly gigaflopsPerSecond: number; readonly startMs: number }

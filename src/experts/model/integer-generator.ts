@@ -1,4 +1,4 @@
-import { sha256 } from '../codec/index.ts'
+import { sha256 } from '../../codec/index.ts'
 
 /** Draws unsigned 32-bit integers. */
 export type IntegerGenerator = () => number

@@ -1,4 +1,4 @@
-import { concatBytes } from '../codec/index.ts'
+import { concatBytes } from '../../codec/index.ts'
 
 /** Element types by their number in onnx.proto, `TensorProto.DataType`. */
 export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const

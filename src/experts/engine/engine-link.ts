@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex, Readable } from 'node:stream'
-import { BlyanError } from '../errors/index.ts'
+import { BlyanError } from '../../errors/index.ts'
 import { type EngineLogger, readLines } from './engine-child.ts'
 import { channelDescriptor, type EngineOperation, errorFromFrame } from './engine-protocol.ts'
 import { closedReason, createFrameChannel, type Frame, type FrameChannel } from './frame-channel.ts'

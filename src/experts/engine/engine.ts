@@ -1,5 +1,5 @@
-import { BlyanError } from '../errors/index.ts'
-import { type Architecture, parseArchitecture } from './architecture.ts'
+import { BlyanError } from '../../errors/index.ts'
+import { type Architecture, parseArchitecture } from '../model/architecture.ts'
 import { type EngineLogger, spawnEngineProcess } from './engine-child.ts'
 import {
   createEngineLink,

@@ -1,4 +1,4 @@
-import { BlyanError, type ErrorCode, errorTable, isBlyanError } from '../errors/index.ts'
+import { BlyanError, type ErrorCode, errorTable, isBlyanError } from '../../errors/index.ts'
 import type { Frame } from './frame-channel.ts'
 import { asMap, textField } from './frame-fields.ts'
 

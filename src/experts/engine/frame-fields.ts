@@ -1,5 +1,5 @@
-import type { CanonicalValue } from '../codec/index.ts'
-import { BlyanError } from '../errors/index.ts'
+import type { CanonicalValue } from '../../codec/index.ts'
+import { BlyanError } from '../../errors/index.ts'
 import type { Frame } from './frame-channel.ts'
 
 /** Typed readers of frame fields. All throw ENGINE_REQUEST_INVALID that names the field. */

@@ -1,9 +1,9 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { BlyanError } from '../errors/index.ts'
-import { type Architecture, describeModel } from './architecture.ts'
+import { BlyanError } from '../../errors/index.ts'
+import { type Architecture, describeModel } from '../model/architecture.ts'
+import type { Feeds, ModelRunner } from '../model/forward.ts'
+import { embeddingGraph, expertGraph, outputGraph, trunkGraph } from '../model/graphs.ts'
 import type { Provider } from './engine-protocol.ts'
-import type { Feeds, ModelRunner } from './forward.ts'
-import { embeddingGraph, expertGraph, outputGraph, trunkGraph } from './graphs.ts'
 import type { LocatedPart } from './part-file.ts'
 
 /** Runs in the engine process only: sessions over mapped parts, one per expert, one per layer's trunk, two for tokens. */

@@ -6,10 +6,10 @@
 import { writeSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { measureProvider } from '../devices/provider-measurement.ts'
 import { channelDescriptor, type EngineProcessTask } from './engine-protocol.ts'
 import { createEngineService } from './engine-service.ts'
 import { closedReason, createFrameChannel } from './frame-channel.ts'
-import { measureProvider } from './provider-measurement.ts'
 
 const exitCodeGarbage = 3
 

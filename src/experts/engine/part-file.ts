@@ -1,10 +1,10 @@
 import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
-import type { CanonicalValue } from '../codec/index.ts'
-import { BlyanError } from '../errors/index.ts'
+import type { CanonicalValue } from '../../codec/index.ts'
+import { BlyanError } from '../../errors/index.ts'
+import type { TensorLocation } from '../model/graphs.ts'
 import type { Frame } from './frame-channel.ts'
 import { asMap, integerField, listField, textField } from './frame-fields.ts'
-import type { TensorLocation } from './graphs.ts'
 
 /**
  * A part in a file: `dataLengthBytes` of contiguous little-endian fp32 from `dataOffsetBytes` of the file at `path`,

@@ -1,4 +1,4 @@
-import { BlyanError } from '../errors/index.ts'
+import { BlyanError } from '../../errors/index.ts'
 
 /** How a router turns logits into weights. Without `softmaxFirst` the softmax runs over the chosen experts only. */
 export type RouterRule = {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { type CanonicalValue, decodeCanonical, encodeCanonical } from '../codec/index.ts'
-import { BlyanError } from '../errors/index.ts'
+import { type CanonicalValue, decodeCanonical, encodeCanonical } from '../../codec/index.ts'
+import { BlyanError } from '../../errors/index.ts'
 
 export type Frame = { readonly [key: string]: CanonicalValue }
 
