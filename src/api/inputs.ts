@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BlyanError } from '../errors/index.ts'
 
 /** Shapes that several routes take, each with its limit. */
-export const waitMsMax = 600_000
+const waitMsMax = 600_000
 
 export const identifier = z
   .string()

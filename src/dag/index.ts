@@ -22,7 +22,7 @@ export {
 export { type Evidence, encodeEvidence, readEvidence, type SignedHeader, verifyEvidence } from './core/evidence.ts'
 export { type ExecutedEvent, Executor } from './core/executor.ts'
 export { type Genesis, type GenesisFile, genesisOf, parseGenesis } from './core/genesis.ts'
-export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry } from './core/handlers.ts'
+export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry, plainBlock } from './core/handlers.ts'
 export { datasetHandler, modelHandler, noteHandler, partHandler } from './core/handlers-model.ts'
 export {
   type Accused,

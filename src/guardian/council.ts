@@ -105,7 +105,7 @@ export function councilHandler(genesis: Genesis): EventHandler {
 }
 
 /** Throws RESPONSIBILITY_UNKNOWN. */
-export function requireResponsibility(name: string): asserts name is Responsibility {
+function requireResponsibility(name: string): asserts name is Responsibility {
   if (!isResponsibility(name))
     throw new BlyanError('RESPONSIBILITY_UNKNOWN', { responsibility: name, known: responsibilities.join(', ') })
 }

@@ -17,7 +17,7 @@ export type JudgedHealth = {
 export const healthKind = 'health'
 /** Agenda: a node that was replaced is forgotten. */
 export const forgetKind = 'health-forget'
-export const healthPrefix = 'health/'
+const healthPrefix = 'health/'
 const healthKey = (subject: string): string => `${healthPrefix}${subject}`
 
 export function judgedHealth(state: StateView, genesis: Genesis, subject: string): JudgedHealth {

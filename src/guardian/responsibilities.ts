@@ -35,9 +35,9 @@ export type Handover = {
 }
 
 /** Newest entries of the history that are kept. */
-export const handoversKept = 64
+const handoversKept = 64
 const handoversKey = 'handovers'
-export const handoverPrefix = 'handover/'
+const handoverPrefix = 'handover/'
 
 /** The account whose node holds everything until others are elected. */
 export function ownerOf(genesis: Genesis): string {

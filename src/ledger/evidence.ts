@@ -5,6 +5,7 @@ import {
   encodeEvidence,
   type Genesis,
   memberAt,
+  plainBlock,
   readEvidence,
   type StateView,
   verifyEvidence
@@ -82,17 +83,7 @@ export function evidenceHandler({ genesis }: { readonly genesis: Genesis }): Eve
       }
       state.set(name, offence as unknown as CanonicalValue)
       if (hasEconomy) punishSignedTwice(input, genesis, { key, epoch, round })
-      return {
-        chain: 'A',
-        blockType: 'evidence',
-        name: null,
-        layer: null,
-        payloadHash: evidence,
-        tensor: null,
-        nonce: 0,
-        dependsOn: [],
-        shape: []
-      }
+      return plainBlock('A', 'evidence', evidence)
     }
   }
 }

@@ -22,7 +22,7 @@ export const parameterTable = {
 
 export type ParameterName = keyof typeof parameterTable
 
-export function isParameter(name: string): name is ParameterName {
+function isParameter(name: string): name is ParameterName {
   return Object.hasOwn(parameterTable, name)
 }
 

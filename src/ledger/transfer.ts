@@ -8,7 +8,7 @@ import {
   publicKeyToText,
   sha256
 } from '../codec/index.ts'
-import type { EventHandler, StateView } from '../dag/index.ts'
+import { type EventHandler, plainBlock, type StateView } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
 
 const amountMax = 10n ** 18n
@@ -40,17 +40,7 @@ export const transferHandler: EventHandler = {
     if (balance < units) throw new BlyanError('BALANCE_TOO_LOW', { balance: balance.toString(), amount })
     state.set(balanceKey(from, coin), (balance - units).toString())
     state.set(balanceKey(to, coin), (balanceOf(state, to, coin) + units).toString())
-    return {
-      chain: 'C',
-      blockType: 'transfer',
-      name: null,
-      layer: null,
-      payloadHash: sha256(envelope.payload),
-      tensor: null,
-      nonce: 0,
-      dependsOn: [],
-      shape: []
-    }
+    return plainBlock('C', 'transfer', sha256(envelope.payload))
   }
 }
 

@@ -146,7 +146,7 @@ function registerChange(
   else made.argument(`<${argument}>`).action((text: string, options: ChangeOptions) => run(options, text))
 }
 
-export async function submitChange(
+async function submitChange(
   daemon: Awaited<ReturnType<CommandContext['daemon']>>,
   body: ValidatorChange,
   { wait, timeout }: { readonly wait: boolean; readonly timeout: number }

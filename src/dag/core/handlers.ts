@@ -18,6 +18,11 @@ export type BlockDraft = {
   readonly shape: readonly number[]
 }
 
+/** The block of an event that names no part and no tensor. */
+export function plainBlock(chain: BlockDraft['chain'], blockType: string, payloadHash: Uint8Array): BlockDraft {
+  return { chain, blockType, name: null, layer: null, payloadHash, tensor: null, nonce: 0, dependsOn: [], shape: [] }
+}
+
 export type ApplyInput = {
   readonly envelope: EventEnvelope
   /** SHA-256 of the envelope, hex: what the event's id is made of. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { publicKeyToText, sha256 } from '../../codec/index.ts'
-import type { ApplyInput, EventHandler, Genesis } from '../../dag/index.ts'
+import { type ApplyInput, type EventHandler, type Genesis, plainBlock } from '../../dag/index.ts'
 import { decodedPayload, encodePayloadOf, readPayload } from '../payload.ts'
 import { chargeFee } from './fees.ts'
 
@@ -40,17 +40,7 @@ export function ledgerHandler<Schema extends z.ZodType>(input: {
       const payloadHash = sha256(given.envelope.payload)
       if (!isFree) chargeFee(given.state, genesis, author)
       apply({ ...given, genesis, author, payloadHash }, payload)
-      return {
-        chain: 'C',
-        blockType: type,
-        name: null,
-        layer: null,
-        payloadHash,
-        tensor: null,
-        nonce: 0,
-        dependsOn: [],
-        shape: []
-      }
+      return plainBlock('C', type, payloadHash)
     }
   }
 }

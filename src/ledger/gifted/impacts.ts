@@ -7,7 +7,7 @@ import { uptimeFactor } from './uptime.ts'
 export type Impacts<Value> = Readonly<Record<MeterCoin, Value>>
 
 /** What of each impact's value is paid in its coin (seed 003, "process_gifted_node_incentives"). */
-export const incentivePpm: Impacts<bigint> = { GEN: 100_000n, NEX: 300_000n, FLX: 500_000n, AUR: 100_000n }
+const incentivePpm: Impacts<bigint> = { GEN: 100_000n, NEX: 300_000n, FLX: 500_000n, AUR: 100_000n }
 
 /** The impact that a node is made for counts in full, the others by half. */
 export const impactOf: Readonly<Record<Specialisation, MeterCoin>> = {

@@ -84,7 +84,7 @@ const accountsKey = 'gifted/accounts'
 const nodeKey = (account: string): string => `gifted/node/${account}`
 
 /** Accounts of all gifted nodes, in the order in which they came. */
-export function giftedAccounts(state: StateView): readonly string[] {
+function giftedAccounts(state: StateView): readonly string[] {
   return (state.get(accountsKey) as readonly string[] | undefined) ?? []
 }
 

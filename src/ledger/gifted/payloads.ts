@@ -10,7 +10,7 @@ const bytes = z
   .max(2 ** 50)
 
 /** No number beyond it is worth more; a machine that has more says this. */
-export const resourcesPayload = z.strictObject({
+const resourcesPayload = z.strictObject({
   cores: z.int().min(1).max(4096),
   megaflops: z.int().min(0).max(1_000_000_000),
   memoryBytes: bytes,

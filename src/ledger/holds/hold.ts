@@ -54,7 +54,7 @@ export function holdIdOf(payee: string, key: string): string {
   return bytesToHex(sha256(new TextEncoder().encode(`blyan/hold/1/${payee}/${key}`)).subarray(0, idBytes))
 }
 
-export function holdKey(id: string): string {
+function holdKey(id: string): string {
   return `${holdPrefix}${id}`
 }
 

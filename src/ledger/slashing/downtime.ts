@@ -14,7 +14,7 @@ import type { RoomToJail } from './room-to-jail.ts'
 
 const dayMs = Number(dayMsBig)
 /** No absence costs more days than these: whoever never comes back has left. */
-export const daysMax = 30
+const daysMax = 30
 export const downtimeDayKind = 'downtime-day'
 const absentKey = 'slashing/absent'
 

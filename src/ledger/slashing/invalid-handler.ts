@@ -10,6 +10,7 @@ import {
   type Genesis,
   type InvalidEvidence,
   memberAt,
+  plainBlock,
   readInvalidEvidence,
   type SignedBytes,
   type StateView,
@@ -84,17 +85,7 @@ export function invalidEvidenceHandler({ genesis }: { readonly genesis: Genesis 
       const offence: InvalidOffence = { fault, round, evidence: payloadHash, reporter, timestampMs }
       state.set(name, offence as unknown as CanonicalValue)
       punishProven(input, genesis, { offence: 'invalid', key, epoch, round, fault })
-      return {
-        chain: 'A',
-        blockType: type,
-        name: null,
-        layer: null,
-        payloadHash,
-        tensor: null,
-        nonce: 0,
-        dependsOn: [],
-        shape: []
-      }
+      return plainBlock('A', type, payloadHash)
     }
   }
 }

@@ -63,7 +63,7 @@ export class NamesOfRound {
  * Places whose newer vertices the author had and did not name, of at most `reachRounds` before its own. Undefined when
  * nothing is known of its parents of the round before, so that nothing can be said.
  */
-export function leftOutBy(
+function leftOutBy(
   { author, round, parents }: Pick<Header, 'author' | 'round' | 'parents'>,
   own: Names,
   reachRounds: number,

@@ -7,7 +7,7 @@ import { noteOffence } from './offence-counts.ts'
 import { addPunishment, type Evidence, type OffenceKind, type Punishment, punishmentsOf } from './punishments.ts'
 
 /** Signing twice again within this time after a punishment for it ends in a ban for ever. */
-export const memoryMs = 365 * 24 * 3_600_000
+const memoryMs = 365 * 24 * 3_600_000
 
 export type OffenceFound = {
   readonly operator: string

@@ -67,7 +67,7 @@ const punishmentsKept = 4096
 /** Newest punishments of one operator that are remembered together. */
 const perOperatorMax = 64
 const countKey = 'slashes'
-export const slashPrefix = 'slash/'
+const slashPrefix = 'slash/'
 const slashKey = (id: string): string => `${slashPrefix}${id}`
 const operatorKey = (operator: string): string => `slashes/${operator}`
 

@@ -14,7 +14,7 @@ export type Bond = {
 }
 
 /** Most operators with whom one account can have bonds. */
-export const bondsPerAccountMax = 32
+const bondsPerAccountMax = 32
 const bondKey = (account: string, operator: string): string => `bond/${account}/${operator}`
 const operatorsKey = (account: string): string => `bonds/${account}`
 const stakeKey = (account: string): string => `stake/${account}`

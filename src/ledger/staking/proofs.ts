@@ -17,7 +17,7 @@ const ed25519Prefix = Uint8Array.of(0xed, 0x01)
 type Signs = { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array }
 
 /** What a consensus key and a node's key sign to show that their owner wants this account to answer for them. */
-export function operatorSigningBytes(genesisDigest: Uint8Array, operator: string): Uint8Array {
+function operatorSigningBytes(genesisDigest: Uint8Array, operator: string): Uint8Array {
   return concatBytes(domain, genesisDigest, publicKeyFromText(operator))
 }
 

@@ -21,7 +21,7 @@ export type UnbondingEntry = {
 }
 
 export const unbondingKind = 'unbonding'
-export const entriesPerOperatorMax = 7
+const entriesPerOperatorMax = 7
 const entriesMax = 64
 const cancelledKept = 16
 const key = (account: string): string => `unbonding/${account}`
