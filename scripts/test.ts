@@ -1,22 +1,29 @@
-// Runs every test from source with Node's own runner. Real networks of processes come last, two at a time: they wait for
-// their disks and clocks as much as they compute.
-import { spawnSync } from 'node:child_process'
+// Runs every test from source with Node's own runner. Pure rooms share one process, beside the tests that start threads,
+// engines and servers. Real networks of processes come last, two at a time: they wait for their disks and clocks as much
+// as they compute.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const groups: readonly (readonly string[])[] = [
-  ['--test-concurrency=2', 'test/!(e2e)/**/*.test.ts', 'test/*.test.ts'],
-  ['--test-concurrency=2', 'test/e2e/**/*.test.ts']
+const pureRooms = 'dag,guardian,ledger,scenarios'
+const stages: readonly (readonly (readonly string[])[])[] = [
+  [
+    ['--test-isolation=none', `test/{${pureRooms}}/**/*.test.ts`],
+    ['--test-concurrency=2', `test/!(e2e|${pureRooms.replaceAll(',', '|')})/**/*.test.ts`, 'test/*.test.ts']
+  ],
+  [['--test-concurrency=2', 'test/e2e/**/*.test.ts']]
 ]
 // Hundreds of processes load the same sources: what one has compiled the next need not.
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/node-compile', import.meta.url))
 const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? compileCache }
-let failed = false
-for (const group of groups) {
-  const { status } = spawnSync(
-    process.execPath,
-    ['--test', '--test-timeout=300000', '--test-reporter=./scripts/test-reporter.ts', ...group],
-    { stdio: 'inherit', env }
-  )
-  failed ||= status !== 0
+
+async function run(choice: readonly string[]): Promise<boolean> {
+  const fixed = ['--test', '--test-timeout=300000', '--test-reporter=./scripts/test-reporter.ts']
+  const [code] = await once(spawn(process.execPath, [...fixed, ...choice], { stdio: 'inherit', env }), 'exit')
+  return code === 0
 }
-process.exitCode = failed ? 1 : 0
+
+for (const groups of stages) {
+  const passed = await Promise.all(groups.map(run))
+  if (passed.includes(false)) process.exitCode = 1
+}
