@@ -38,7 +38,7 @@ module.exports = {
       name: 'pure-cores-import-no-io',
       comment: 'The cores know no clock, network, disk, random source or logger.',
       severity: 'error',
-      from: { path: ['^src/consensus/core/', '^src/dag/core/', '^src/tiles/maths/', '^src/ledger/', '^src/guardian/', '^src/scenarios/'] },
+      from: { path: ['^src/consensus/core/', '^src/dag/core/', '^src/routing/core/', '^src/tiles/maths/', '^src/ledger/', '^src/guardian/', '^src/scenarios/'] },
       to: { path: ['^src/(storage|net|node|api|cli)/', '^(node:)?(fs|net|http|https|os|dns|tls|child_process|worker_threads|timers|perf_hooks|crypto|process)', 'node_modules/(pino|libp2p|@libp2p|classic-level|helia|@helia|fastify|onnxruntime-node)'] }
     },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },

@@ -15,6 +15,10 @@ import {
 import type { EvaluateResult } from '../src/node/index.ts'
 import { openReferenceBlockstore } from '../src/storage/index.ts'
 import { createTensorStore } from '../src/tiles/index.ts'
+import { measureAnswers } from './experts/answers.ts'
+import { measureDistributed } from './experts/distributed.ts'
+import { measureImporting } from './experts/import.ts'
+import { measureMapping } from './experts/mapping.ts'
 import { withNetwork } from './network.ts'
 import { type Options, plain, type Result, rate } from './report.ts'
 import { withTemporaryFolder } from './temporary-folder.ts'
@@ -36,7 +40,14 @@ export function expertsSuite(options: Options): Promise<Result[]> {
     try {
       await engine.start()
       await engine.loadModel({ model, architecture, parts })
-      return [...(await measureEngine(engine, architecture, options)), await measureEventLoop(options)]
+      return [
+        ...(await measureEngine(engine, architecture, options)),
+        ...(await measureAnswers(options)),
+        ...(await measureDistributed(options)),
+        ...(await measureMapping(options)),
+        ...(await measureImporting(options)),
+        await measureEventLoop(options)
+      ]
     } finally {
       await engine.stop()
     }

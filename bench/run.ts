@@ -10,6 +10,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
 }
 /** Long, or with programs of others: only when asked for by name. */
 const byNameOnly: Readonly<Record<string, () => Promise<Suite>>> = {
+  integrity: async () => (await import('./integrity.ts')).integritySuite,
   soak: async () => (await import('./soak.ts')).soakSuite,
   peers: async () => (await import('./peers/suite.ts')).peersSuite
 }

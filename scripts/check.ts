@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 
 const checks: readonly (readonly [string, readonly string[]])[] = [
   ['types', ['node_modules/.bin/tsc', '--noEmit']],
+  ['types of the dashboard', ['node_modules/.bin/tsc', '--project', 'src/api/dashboard']],
   [
     'lint and format',
     ['node_modules/.bin/biome', 'ci', '--colors=off', '--error-on-warnings', 'src', 'test', 'bench', 'scripts']

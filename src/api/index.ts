@@ -5,6 +5,7 @@
  * Every route is a row of one table (`routes/`), which also makes /v0/openapi.json.
  */
 
+export type { AnswerNotes, AnswerProgress } from './openai-shape.ts'
 export { openApiDocument } from './openapi.ts'
 export type { Route, Scope } from './route.ts'
 export { routeTable } from './route-table.ts'

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { BlyanError } from '../errors/index.ts'
-import type { BlyanNode } from '../node/index.ts'
+import type { BlyanNode, ChatService } from '../node/index.ts'
+import { inputError } from './input-error.ts'
 
 /** Tokens of a later scope may do what those before it may. `none` needs no token. */
 export const scopes = ['none', 'read', 'operate', 'sign'] as const
@@ -12,6 +13,13 @@ export type Reply =
   | { readonly kind: 'json'; readonly body: unknown; readonly status?: number }
   | { readonly kind: 'text'; readonly text: string; readonly type: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'page'
+      readonly type: string
+      readonly bytes: Uint8Array
+      readonly entityTag: string
+      readonly headers: Readonly<Record<string, string>>
+    }
   | { readonly kind: 'lines'; readonly items: AsyncIterable<unknown> }
   | {
       readonly kind: 'file'
@@ -20,6 +28,8 @@ export type Reply =
       readonly bytes: AsyncIterable<Uint8Array>
     }
   | { readonly kind: 'events'; readonly items: AsyncIterable<ServerSentEvent> }
+  /** Server-sent events without names, as OpenAI's clients read them, `[DONE]` at the end. */
+  | { readonly kind: 'chunks'; readonly items: AsyncIterable<unknown> }
 
 export type ServerSentEvent = { readonly event: string; readonly data: unknown }
 
@@ -32,6 +42,8 @@ export type ApiHealth = {
 
 export type RouteContext = {
   readonly node: BlyanNode
+  readonly chat: ChatService
+  readonly nowMs: () => number
   /** Called once the answer to a stop request is on its way. */
   readonly onStop: () => void
   readonly health: () => Promise<ApiHealth>
@@ -45,6 +57,8 @@ export type AnswerType =
   | 'application/x-ndjson'
   | 'application/octet-stream'
   | 'text/event-stream'
+  | 'text/html'
+  | 'text/javascript'
   | 'text/plain'
 
 type Shape = z.ZodObject
@@ -137,9 +151,7 @@ export async function collectBytes(chunks: AsyncIterable<Uint8Array>): Promise<U
 function parse(schema: z.ZodType, value: unknown, place: string): unknown {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const where = [place, ...(issue?.path ?? [])].map(String).join('.')
-  throw new BlyanError('REQUEST_INVALID', { reason: `${where}: ${issue?.message ?? 'not as expected'}`.slice(0, 500) })
+  throw inputError(result.error, place)
 }
 
 /** Leaves the connection whole when the reader stops early, so that the error still reaches the client. */

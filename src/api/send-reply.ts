@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { describeError, isBlyanError } from '../errors/index.ts'
-import type { Reply, ServerSentEvent } from './route.ts'
+import { chunkTexts, eventTexts, keepAliveEveryMs, writeEventStream } from './event-stream.ts'
+import type { Reply } from './route.ts'
 
 /** Writes what a handler gave back. Streams go at the reader's pace; a reader that stops reading is let go. */
 export async function sendReply(reply: FastifyReply, answer: Reply, signal: AbortSignal): Promise<void> {
@@ -16,6 +15,11 @@ export async function sendReply(reply: FastifyReply, answer: Reply, signal: Abor
       return
     case 'bytes':
       await reply.type('application/octet-stream').send(Buffer.from(answer.bytes))
+      return
+    case 'page':
+      void reply.headers({ ...answer.headers, etag: answer.entityTag })
+      if (reply.request.headers['if-none-match'] === answer.entityTag) await reply.code(304).send()
+      else await reply.type(answer.type).send(Buffer.from(answer.bytes))
       return
     case 'lines':
       await reply.type('application/x-ndjson').send(Readable.from(ndjson(await startedIterable(answer.items))))
@@ -30,7 +34,13 @@ export async function sendReply(reply: FastifyReply, answer: Reply, signal: Abor
     case 'events': {
       const items = await startedIterable(answer.items)
       reply.hijack()
-      await writeEvents(reply.raw, items, signal)
+      await writeEventStream(reply.raw, eventTexts(items, errorBody), signal)
+      return
+    }
+    case 'chunks': {
+      const items = await startedIterable(answer.items, AbortSignal.timeout(keepAliveEveryMs))
+      reply.hijack()
+      await writeEventStream(reply.raw, chunkTexts(items), signal)
     }
   }
 }
@@ -44,19 +54,17 @@ export function errorBody(error: unknown): {
   return { error: { code, message, nextStep, ...refusal } }
 }
 
-const keepAliveEveryMs = 15_000
-const drainWithinMs = 60_000
-
-/** Waits for the first item, so that a failure before it still becomes a proper error answer. */
-async function startedIterable<T>(items: AsyncIterable<T>): Promise<AsyncIterable<T>> {
+/** Waits for the first item, so that a failure before it still becomes a proper error answer; `patience` ends the wait. */
+async function startedIterable<T>(items: AsyncIterable<T>, patience?: AbortSignal): Promise<AsyncIterable<T>> {
   const iterator = items[Symbol.asyncIterator]()
-  const first = await iterator.next()
+  const first = iterator.next()
+  const isEnough = Promise.withResolvers<void>()
+  patience?.addEventListener('abort', () => isEnough.resolve(), { once: true })
+  await Promise.race([first, isEnough.promise])
   return {
     async *[Symbol.asyncIterator]() {
       try {
-        if (first.done !== true) yield first.value
-        else return
-        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
+        for (let next = await first; next.done !== true; next = await iterator.next()) yield next.value
       } finally {
         await iterator.return?.()
       }
@@ -70,29 +78,5 @@ async function* ndjson(items: AsyncIterable<unknown>): AsyncGenerator<string> {
     for await (const item of items) yield `${JSON.stringify(item)}\n`
   } catch (error) {
     yield `${JSON.stringify(errorBody(error))}\n`
-  }
-}
-
-async function writeEvents(
-  raw: ServerResponse,
-  items: AsyncIterable<ServerSentEvent>,
-  signal: AbortSignal
-): Promise<void> {
-  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'blyan-api': '0' })
-  const keepAlive = setInterval(() => {
-    if (!raw.writableNeedDrain) raw.write(': still here\n\n')
-  }, keepAliveEveryMs)
-  try {
-    for await (const { event, data } of items) {
-      if (!raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) {
-        await once(raw, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(drainWithinMs)]) })
-      }
-      if (signal.aborted) break
-    }
-  } catch (error) {
-    if (!signal.aborted) raw.write(`event: error\ndata: ${JSON.stringify(errorBody(error))}\n\n`)
-  } finally {
-    clearInterval(keepAlive)
-    raw.end()
   }
 }

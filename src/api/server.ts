@@ -1,14 +1,19 @@
 import type { AddressInfo } from 'node:net'
 import { availableParallelism, loadavg } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import fastifyWebsocket, { type WebSocket } from '@fastify/websocket'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { BlyanError, describeError, isBlyanError } from '../errors/index.ts'
-import type { ApiTokens, BlyanNode, Logger } from '../node/index.ts'
+import { type ApiTokens, type BlyanNode, type ChatService, createChatService, type Logger } from '../node/index.ts'
 import { type Authenticator, createAuthenticator } from './authentication.ts'
+import { authorizationOf, streamProtocol } from './bearer.ts'
+import { jsonOfBytes } from './json-body.ts'
+import { isOpenAiPath, openAiError } from './openai-shape.ts'
 import { openApiDocument } from './openapi.ts'
-import type { ApiHealth, Route, RouteContext } from './route.ts'
+import { type ApiHealth, isBytesBody, type Route, type RouteContext } from './route.ts'
 import { routeTable } from './route-table.ts'
 import { errorBody, sendReply } from './send-reply.ts'
+import { type ChatSockets, createChatSockets } from './websocket.ts'
 
 /** The histogram counts its own sampling period as delay. */
 const eventLoopResolutionMs = 20
@@ -32,8 +37,14 @@ export type ApiNeeds = {
 }
 
 const jsonBodyBytesMax = 4 << 20
-const connectionsMax = 256
-const streamsMax = 32
+const connectionsMax = 4096
+/** Server-sent events, WebSockets and answers together. An open one that is idle costs about 40 kB. */
+const streamsMax = 2048
+/** JSON that is being taken in, of all requests together. */
+const openBodiesBytesMax = 256 << 20
+const openBodiesRetryMs = 1000
+const streamRetryMs = 5000
+const socketPath = '/v1/stream'
 /** Longer than the longest wait a request may ask for. */
 const idleTimeoutMs = 660_000
 const uploadTimeoutMs = 6 * 3600 * 1000
@@ -50,11 +61,16 @@ class FastifyApi implements Api {
   readonly #authenticator: Authenticator
   readonly #registered: string[] = []
   readonly #open = new Set<AbortController>()
+  readonly #chat: ChatService
+  readonly #sockets: ChatSockets
   readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: eventLoopResolutionMs })
   #streams = 0
+  #openBodiesBytes = 0
 
   constructor(needs: ApiNeeds) {
     this.#needs = needs
+    this.#chat = createChatService({ node: needs.node })
+    this.#sockets = createChatSockets({ chat: this.#chat, onClose: () => this.#streams-- })
     this.#authenticator = createAuthenticator(needs.tokens, Date.now)
     this.#server = fastify({
       logger: false,
@@ -76,7 +92,19 @@ class FastifyApi implements Api {
       const path = request.url.split('?')[0]!.slice(0, 200)
       return this.#sendError(new BlyanError('ROUTE_UNKNOWN', { method: request.method, path }), request, reply)
     })
-    for (const route of routeTable) this.#register(route)
+    this.#server.addContentTypeParser('application/json', { parseAs: 'buffer' }, jsonOfBytes(this.#server))
+    void this.#server.register(fastifyWebsocket, {
+      errorHandler: (_error, socket) => socket.terminate(),
+      options: {
+        maxPayload: jsonBodyBytesMax,
+        perMessageDeflate: false,
+        handleProtocols: offered => (offered.has(streamProtocol) ? streamProtocol : false)
+      }
+    })
+    // Once WebSockets are known: their plugin looks at every route.
+    void this.#server.register(async server => {
+      for (const route of routeTable) this.#register(server, route)
+    })
   }
 
   async start({ host, port }: { host: string; port: number }): Promise<{ url: string }> {
@@ -98,6 +126,7 @@ class FastifyApi implements Api {
     this.#eventLoopDelay.disable()
     for (const controller of this.#open) controller.abort()
     const force = setTimeout(() => this.#server.server.closeAllConnections(), finishWithinMs)
+    this.#sockets.stop()
     this.#server.server.closeIdleConnections()
     await this.#server.close()
     clearTimeout(force)
@@ -107,20 +136,46 @@ class FastifyApi implements Api {
     return this.#registered
   }
 
-  #register(route: Route): void {
-    this.#server.route({
+  #register(server: FastifyInstance, route: Route): void {
+    const isSocket = route.path === socketPath
+    server.route({
       method: route.method,
       url: route.path,
       // Before the body is read: a stranger's body is not worth a byte.
-      onRequest: async request => this.#authenticator.authorise(route.scope, request.headers.authorization, request.ip),
-      handler: (request, reply) => this.#handle(route, request, reply)
+      onRequest: async (request, reply) => {
+        this.#authenticator.authorise(route.scope, authorizationOf(request.headers), request.ip)
+        if (route.body !== null && !isBytesBody(route.body)) this.#countBody(request, reply)
+        if (isSocket) this.#requireStreamPlace()
+      },
+      handler: (request, reply) => this.#handle(route, request, reply),
+      ...(isSocket ? { wsHandler: (socket: WebSocket) => this.#addSocket(socket) } : {})
+    })
+  }
+
+  #addSocket(socket: WebSocket): void {
+    this.#streams++
+    this.#sockets.add(socket)
+  }
+
+  #requireStreamPlace(): void {
+    if (this.#streams >= streamsMax)
+      throw new BlyanError('TOO_MANY_STREAMS', { limit: streamsMax, retryAfterMs: streamRetryMs })
+  }
+
+  #countBody({ headers }: FastifyRequest, { raw }: FastifyReply): void {
+    const bytes = Math.min(Number(headers['content-length'] ?? jsonBodyBytesMax), jsonBodyBytesMax)
+    if (this.#openBodiesBytes + bytes > openBodiesBytesMax)
+      throw new BlyanError('OPEN_BODIES_FULL', { limitBytes: openBodiesBytesMax, retryAfterMs: openBodiesRetryMs })
+    this.#openBodiesBytes += bytes
+    raw.once('close', () => {
+      this.#openBodiesBytes -= bytes
     })
   }
 
   async #handle(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const controller = new AbortController()
     const isStream = route.answer === 'text/event-stream'
-    if (isStream && this.#streams >= streamsMax) throw new BlyanError('TOO_MANY_STREAMS', { limit: streamsMax })
+    if (isStream) this.#requireStreamPlace()
     this.#open.add(controller)
     if (isStream) this.#streams++
     reply.raw.once('close', () => {
@@ -138,6 +193,8 @@ class FastifyApi implements Api {
   #context(reply: FastifyReply): RouteContext {
     return {
       node: this.#needs.node,
+      chat: this.#chat,
+      nowMs: Date.now,
       onStop: () => reply.raw.once('finish', () => setImmediate(this.#needs.onStop)),
       health: () => this.#health(),
       openApi: () => openApiDocument(routeTable)
@@ -176,13 +233,15 @@ class FastifyApi implements Api {
     if (httpStatus >= 500 && code === 'INTERNAL') this.#needs.logger.error({ code, route }, 'a request failed')
     this.#needs.logger.debug({ code, route, error: named }, 'a request was refused')
     if (code === 'TOKEN_INVALID') void reply.header('www-authenticate', 'Bearer')
+    const retryAfterMs = isBlyanError(named) ? named.payload.retryAfterMs : undefined
+    if (typeof retryAfterMs === 'number') void reply.header('retry-after', Math.max(1, Math.ceil(retryAfterMs / 1000)))
     // The rest of a refused body is read and dropped, or the client would never come to read why; a stranger's is not.
-    const isStranger = httpStatus === 401 || httpStatus === 429
+    const isStranger = code === 'TOKEN_INVALID' || code === 'TOO_MANY_BAD_TOKENS'
     if (!isStranger && !request.raw.readableEnded) request.raw.resume()
     return reply
       .headers({ 'blyan-api': '0', connection: isStranger ? 'close' : 'keep-alive' })
       .code(httpStatus)
-      .send(errorBody(named))
+      .send(isOpenAiPath(request.url) ? openAiError(named) : errorBody(named))
   }
 }
 

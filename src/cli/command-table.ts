@@ -57,7 +57,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'evidence',
-    summary: 'validators that were proven to have signed twice',
+    summary: 'validators that signed twice, holders that answered wrong; check it',
     load: () => import('./commands/evidence.ts')
   },
   {
@@ -101,7 +101,10 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import('./commands/simulate.ts')
   },
   { name: 'snapshot', summary: 'make, check and restore snapshots', load: () => import('./commands/snapshot.ts') },
+  { name: 'chat', summary: 'ask a model, in one turn or many', load: () => import('./commands/chat.ts') },
+  { name: 'run', summary: 'one prompt in, the answer out: for scripts', load: () => import('./commands/run.ts') },
   { name: 'tensor', summary: 'store, fetch, show and check tensors', load: () => import('./commands/tensor.ts') },
+  { name: 'model', summary: 'import models and list them', load: () => import('./commands/model.ts') },
   { name: 'expert', summary: "parts of the network's model", load: () => import('./commands/expert.ts') },
   { name: 'keys', summary: 'make, list, import and export keys', load: () => import('./commands/keys.ts') },
   { name: 'config', summary: 'settings and where each comes from', load: () => import('./commands/config.ts') },

@@ -170,7 +170,8 @@ function parseAnswer(text: string): unknown {
   }
 }
 
-function throwIfError(document: unknown): void {
+/** Throws DaemonError for a document that describes one. */
+export function throwIfError(document: unknown): void {
   const { code, message, nextStep, refusal } = (document as { error?: Record<string, unknown> } | null)?.error ?? {}
   if (typeof code !== 'string') return
   throw new DaemonError({

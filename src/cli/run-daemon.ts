@@ -1,6 +1,7 @@
 import { createApi } from '../api/index.ts'
 import { describeError } from '../errors/index.ts'
 import { type BlyanNode, importStartNode, type NodeStatus, type StartNodeInput } from '../node/index.ts'
+import { dashboardAddress } from './dashboard-address.ts'
 import { fields, type Output } from './output.ts'
 
 const statusEveryMs = 30_000
@@ -15,9 +16,10 @@ export async function runDaemon(input: StartNodeInput, output: Output): Promise<
   const stop = listenForStop(output.verbose)
   const { startNode } = await importStartNode()
   const node = await startNode({ ...input, onFatal: stop.fail })
+  const tokens = await dataFolder.tokens()
   const api = createApi({
     node,
-    tokens: await dataFolder.tokens(),
+    tokens,
     logger: logger.component('api'),
     onStop: () => stop.ask('a request')
   })
@@ -26,7 +28,9 @@ export async function runDaemon(input: StartNodeInput, output: Output): Promise<
     const { url } = await api.start(config.api)
     await dataFolder.announceApi(url)
     const status = await node.status()
-    await output.answer({ started: true, api: url, ...status }, () => bannerText(status, url))
+    await output.answer({ started: true, api: url, ...status }, () =>
+      bannerText(status, url, dashboardAddress(url, tokens.operate))
+    )
     timer = setInterval(() => void logStatus(node, logger), statusEveryMs)
     const reason = await stop.asked
     output.note(`stopping after ${reason}; once more forces it`)
@@ -113,7 +117,7 @@ async function logStatus(node: BlyanNode, logger: StartNodeInput['logger']): Pro
   }
 }
 
-function bannerText(status: NodeStatus, url: string): string {
+function bannerText(status: NodeStatus, url: string, dashboard: string): string {
   return fields([
     ['blyan-node', status.version],
     ['network', status.network],
@@ -123,6 +127,7 @@ function bannerText(status: NodeStatus, url: string): string {
     ['addresses', status.addresses.join(' ') || 'none'],
     ['data', status.dataFolder],
     ['API', url],
+    ['dashboard', dashboard],
     ['next step', status.nextStep ?? `blyan-node status --data ${status.dataFolder}`]
   ])
 }

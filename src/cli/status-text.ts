@@ -35,7 +35,8 @@ export function statusText(status: NodeStatus): string {
     ['peers', status.peers],
     ['stake', status.stake],
     ['disk', `${sizeText(status.disk.usedBytes)} used, ${sizeText(status.disk.freeBytes)} free`],
-    ['device', `${status.device.provider}, ${status.device.name}`],
+    ['device', deviceText(status.device)],
+    ['', status.device.score === null ? null : status.device.why],
     ['addresses', status.addresses.join(' ') || null],
     ['data', status.dataFolder],
     ...below(
@@ -46,6 +47,10 @@ export function statusText(status: NodeStatus): string {
     ['next step', status.nextStep]
   ])
   return text.replace(status.state, coloured(colour, status.state))
+}
+
+function deviceText({ provider, name, score, tier }: NodeStatus['device']): string {
+  return `${provider}, ${name}${score === null ? '' : `, score ${score}, tier ${tier}`}`
 }
 
 /** How a validator keeps up, in a few words. */

@@ -23,7 +23,14 @@ export { type Evidence, encodeEvidence, readEvidence, type SignedHeader, verifyE
 export { type ExecutedEvent, Executor } from './core/executor.ts'
 export { type Genesis, type GenesisFile, genesisOf, parseGenesis } from './core/genesis.ts'
 export { type ApplyInput, type BlockDraft, type EventHandler, HandlerRegistry, plainBlock } from './core/handlers.ts'
-export { datasetHandler, modelHandler, noteHandler, partHandler } from './core/handlers-model.ts'
+export {
+  datasetHandler,
+  isReservedModelName,
+  modelHandler,
+  modelRegisterHandler,
+  noteHandler,
+  partHandler
+} from './core/handlers-model.ts'
 export {
   type Accused,
   accusedOf,
@@ -34,6 +41,7 @@ export {
   readInvalidEvidence,
   type SignedBytes
 } from './core/invalid-evidence.ts'
+export { merkleLeaf, merklePath, merkleRoot, verifyMerklePath } from './core/merkle.ts'
 export type { ParamIndex, PartVersion } from './core/param-index.ts'
 export { decodeLink, encodeLink, followSets, type SetLink, setLinksMax } from './core/set-chain.ts'
 export type { State, StateMemory, StateView } from './core/state.ts'

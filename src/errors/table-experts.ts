@@ -51,7 +51,7 @@ export const expertErrors = {
     httpStatus: 400
   },
   ARCHITECTURE_INVALID: {
-    message: 'the architecture record is not one of family blyan-moe/1: {reason}',
+    message: 'the architecture record is not one of family blyan-moe/1 or blyan-moe/2: {reason}',
     nextStep: 'correct the record named in the message',
     fault: 'user',
     retry: false,
@@ -82,6 +82,12 @@ export const expertErrors = {
     message: 'the file of part "{part}" does not hold its tensor: {reason}',
     nextStep: 'delete the file and fetch the part again',
     fault: 'machine',
+    retry: false
+  },
+  EXPERT_MEMORY_TOO_SMALL: {
+    message: 'expert "{part}" cannot be computed in {memoryBytesMax} bytes of memory; it needs {leastBytes} at least',
+    nextStep: 'give experts more memory in the configuration, or leave this one to others',
+    fault: 'user',
     retry: false
   }
 } as const satisfies Record<string, ErrorEntry>

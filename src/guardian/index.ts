@@ -4,6 +4,56 @@
  * In: events `health-observation`, `council-vote`, `registry-record`, `notary-record`, `core-record`, and committed time.
  * Out: changed state. Pure: it knows no network, disk, clock or logger.
  */
+
+export { type Canary, type CanaryPool, createCanaryPool } from './answers/canary-pool.ts'
+export {
+  type AnsweredLoad,
+  type Arithmetic,
+  type Commitment,
+  type CommitmentBody,
+  type CommittedLoad,
+  commitmentLimits,
+  commitmentOf,
+  commitmentSigningBytes,
+  committedLoads,
+  type ExpectedCommitment,
+  matchCommitment,
+  readCommitment,
+  readSignedCommitment,
+  verifyCommitment
+} from './answers/commitment.ts'
+export {
+  type Exhibit,
+  encodeExpertEvidence,
+  exhibitOf,
+  type Judgement,
+  judge,
+  readExpertEvidence,
+  type Statement,
+  statementsOf
+} from './answers/expert-evidence.ts'
+export {
+  type ExpertEvidence,
+  expertEvidenceCount,
+  expertEvidenceHandler,
+  expertEvidenceKeptMax,
+  readExpertEvidenceEntry
+} from './answers/expert-evidence-event.ts'
+export { type ExpertTruth, expertOutput, expertTruth } from './answers/expert-truth.ts'
+export type { ExpertWeights, WeightMatrix } from './answers/expert-weights.ts'
+export { fingerprintOf } from './answers/fingerprint.ts'
+export {
+  createReputation,
+  type Finding,
+  type PeerRecord,
+  type Reputation,
+  type ReputationLimits,
+  reputationLimits,
+  type Standing
+} from './answers/reputation.ts'
+export { rowDifference, tolerances } from './answers/row-difference.ts'
+export { floatsOf, littleEndian, pathOfRow, rootOfRows, rowOf } from './answers/row-tree.ts'
+export { createSamplingSchedule, type SamplingSchedule } from './answers/sampling-schedule.ts'
 export { type Council, councilBallots, readCouncil } from './council.ts'
 export { type Candidate, candidates } from './election.ts'
 export { type Failover, readFailover } from './failover-record.ts'

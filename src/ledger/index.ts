@@ -59,6 +59,7 @@ export {
   validatorReward,
   workOf
 } from './rewards/index.ts'
+export { chargeForEvidence } from './slashing/accuse.ts'
 export {
   type Evidence as PunishmentEvidence,
   invalidOffenceKey,

@@ -12,7 +12,23 @@ export async function writeFrame(stream: Stream, frame: Uint8Array): Promise<voi
   if (isJoined) head.set(frame, 4)
   let isTaken = stream.send(head)
   if (!isJoined) isTaken = stream.send(frame)
-  if (!isTaken) await stream.onDrain()
+  if (!isTaken) await drained(stream)
+}
+
+/** libp2p's `onDrain` waits only once in the life of a stream: it keeps the promise that the first drain fulfilled. */
+async function drained(stream: Stream): Promise<void> {
+  while (stream.writableNeedsDrain) {
+    if (stream.status !== 'open') throw new Error('the stream ended')
+    await new Promise<void>(resolve => {
+      const go = (): void => {
+        stream.removeEventListener('drain', go)
+        stream.removeEventListener('close', go)
+        resolve()
+      }
+      stream.addEventListener('drain', go)
+      stream.addEventListener('close', go)
+    })
+  }
 }
 
 /**

@@ -5,9 +5,10 @@
  * Never touches: what a frame means, chains, experts.
  */
 
+export type { Channel, ChannelHandlers, ChannelOpener } from './channel-types.ts'
 export type { FeedSender } from './feed.ts'
 export type { Hello } from './hello.ts'
-export { peerIdOfPublicKey } from './identity.ts'
+export { peerIdOfPublicKey, publicKeyOfPeerId } from './identity.ts'
 export { createNetwork } from './network.ts'
 export type { FeedHandler, GenesisAgreement, GossipHandler, Network, NetworkInput, Peer } from './network-types.ts'
 export { networkLimits, protocolIds } from './protocols.ts'

@@ -1,4 +1,5 @@
 import type { Libp2p } from '@libp2p/interface'
+import type { Channel, ChannelHandlers, ChannelOpener } from './channel-types.ts'
 import type { FeedSender } from './feed.ts'
 
 /** A peer of the same network, as seen from here. */
@@ -57,6 +58,10 @@ export interface Network {
   serve(protocol: string, handler: (peerId: string, request: Uint8Array) => Promise<Uint8Array>): void
   /** Throws PEER_REQUEST_FAILED. */
   request(peerId: string, protocol: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array>
+  /** Takes channels that peers open; before `start`. */
+  serveChannel(protocol: string, opener: ChannelOpener): void
+  /** A kept two-way stream of frames to a peer. Throws PEER_REQUEST_FAILED. */
+  openChannel(peerId: string, protocol: string, handlers: ChannelHandlers): Promise<Channel>
   onFeed(handler: FeedHandler): void
   /** It begins again by itself while the peer is there; `onReopened` pushes what the peer needs first then. */
   feed(peerId: string, onReopened: () => void): FeedSender

@@ -4,6 +4,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { importSigningKey } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { Admission } from './admission.ts'
+import { Channels } from './channel.ts'
+import type { Channel, ChannelHandlers, ChannelOpener } from './channel-types.ts'
 import { Dialer } from './dialer.ts'
 import { createFeedSender, type FeedSender } from './feed.ts'
 import { readFrames } from './framing.ts'
@@ -27,10 +29,12 @@ class Libp2pNetwork implements Network {
   readonly #penalties = new PenaltyBook()
   readonly #admission: Admission
   readonly #requests: Requests
+  readonly #channels: Channels
   readonly #keepAlive: KeepAlive
   readonly #dialer: Dialer
   readonly #peerHandlers: ((peerId: string, isThere: boolean) => void)[] = []
   readonly #serving: { protocol: string; handler: RequestHandler }[] = []
+  readonly #openers: { protocol: string; opener: ChannelOpener }[] = []
   readonly #topics = new Map<string, GossipHandler>()
   readonly #feedFrames = new PeerBudget(peerAllowances.feedFrames, networkLimits.knownPeersMax)
   readonly #feedBytes = new PeerBudget(peerAllowances.feedBytes, networkLimits.knownPeersMax)
@@ -57,11 +61,9 @@ class Libp2pNetwork implements Network {
         connection.abort(new Error('no sign of life'))
       }
     })
-    this.#requests = new Requests({
-      admission: this.#admission,
-      penalise,
-      heard: peerId => this.#keepAlive.heard(peerId)
-    })
+    const heard = (peerId: string): void => this.#keepAlive.heard(peerId)
+    this.#requests = new Requests({ admission: this.#admission, penalise, heard })
+    this.#channels = new Channels({ admission: this.#admission, penalise, heard })
     this.#dialer = new Dialer(input.peers, {
       dial: async address => {
         await this.#host().dial(multiaddr(address), { signal: AbortSignal.timeout(networkLimits.helloTimeoutMs) })
@@ -112,6 +114,14 @@ class Libp2pNetwork implements Network {
 
   request(peerId: string, protocol: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return this.#requests.ask(peerId, protocol, request, timeoutMs)
+  }
+
+  serveChannel(protocol: string, opener: ChannelOpener): void {
+    this.#openers.push({ protocol, opener })
+  }
+
+  openChannel(peerId: string, protocol: string, handlers: ChannelHandlers): Promise<Channel> {
+    return this.#channels.open(peerId, protocol, handlers)
   }
 
   onFeed(handler: FeedHandler): void {
@@ -182,6 +192,11 @@ class Libp2pNetwork implements Network {
       for (const { protocol, handler } of this.#serving) {
         await host.handle(protocol, (stream, connection) => void this.#requests.answer(stream, connection, handler), {
           maxInboundStreams: networkLimits.inboundStreamsPerPeerMax
+        })
+      }
+      for (const { protocol, opener } of this.#openers) {
+        await host.handle(protocol, (stream, connection) => void this.#channels.accept(stream, connection, opener), {
+          maxInboundStreams: networkLimits.channelsPerPeerMax
         })
       }
       host.addEventListener('connection:open', event => {

@@ -6,7 +6,11 @@ export const protocolIds = {
   commits: '/blyan/commits/1',
   relay: '/blyan/relay/1',
   witness: '/blyan/witness/1',
-  snapshot: '/blyan/snapshot/1'
+  snapshot: '/blyan/snapshot/1',
+  experts: '/blyan/experts/1',
+  holdings: '/blyan/holdings/1',
+  hotExperts: '/blyan/hot/1',
+  tabs: '/blyan/tabs/1'
 } as const
 
 export const networkLimits = Object.freeze({
@@ -16,6 +20,11 @@ export const networkLimits = Object.freeze({
   feedFrameBytesMax: 2 * 1024 * 1024,
   feedQueueBytesMax: 32 * 1024 * 1024,
   gossipBytesMax: 256 * 1024,
+  channelFrameBytesMax: 16 * 1024 * 1024,
+  channelQueueBytesMax: 32 * 1024 * 1024,
+  channelsPerPeerMax: 4,
+  /** What is queued when a channel is closed has this long to go out. */
+  channelCloseMs: 2000,
   inboundStreamsPerPeerMax: 32,
   /** Of all protocols together, also those that are still being named. */
   inboundStreamsPerConnectionMax: 256,
@@ -47,6 +56,8 @@ export const peerAllowances = Object.freeze({
   answerBytes: { perSecond: 32 * 1024 * 1024, burst: 64 * 1024 * 1024 },
   feedFrames: { perSecond: 2000, burst: 4000 },
   feedBytes: { perSecond: 32 * 1024 * 1024, burst: 64 * 1024 * 1024 },
+  channelFrames: { perSecond: 5000, burst: 10_000 },
+  channelBytes: { perSecond: 64 * 1024 * 1024, burst: 128 * 1024 * 1024 },
   /** Over these two it is penalised: nobody honest comes close. */
   gossip: { perSecond: 500, burst: 2000 },
   hellos: { perSecond: 1, burst: 20 }

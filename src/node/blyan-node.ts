@@ -2,8 +2,13 @@
  * What a running node can do. The HTTP routes and, through them, the command line stand on this and nothing else.
  * Values are plain JSON: CIDs and keys as text, amounts as decimal strings, times RFC 3339 in UTC.
  */
-import type { Genesis, StateView } from '../dag/index.ts'
 import type { BlyanError } from '../errors/index.ts'
+import type { Tokenizer } from '../models/index.ts'
+import type { AnswerRequest, ModelEntry, RunningAnswer } from './answers/answer-types.ts'
+import type { ExpertsStatus } from './experts/experts-status-types.ts'
+import type { ExpertEvidenceCheck } from './experts/integrity-types.ts'
+import type { LedgerAccess } from './ledger-access.ts'
+import type { ImportLine, ImportRequest } from './models/import-types.ts'
 import type {
   DivergenceStatus,
   MemberStatus,
@@ -15,6 +20,11 @@ import type {
 } from './status-types.ts'
 import type { OffenceView, ValidatorChange, ValidatorsView } from './validator-types.ts'
 
+export type * from './answers/answer-types.ts'
+export type * from './experts/experts-status-types.ts'
+export type * from './experts/integrity-types.ts'
+export type * from './ledger-access.ts'
+export type { ImportLine, ImportRequest } from './models/import-types.ts'
 export type * from './staking-types.ts'
 export type * from './status-types.ts'
 export type * from './validator-types.ts'
@@ -74,7 +84,15 @@ export type NodeStatus = {
   readonly peers: number
   readonly stake: string
   readonly disk: { readonly usedBytes: number; readonly freeBytes: number }
-  readonly device: { readonly provider: string; readonly name: string }
+  /** What experts are computed on, and why; `score` and `tier` are null until it was measured. */
+  readonly device: {
+    readonly provider: string
+    readonly name: string
+    readonly score: number | null
+    readonly tier: number | null
+    readonly why: string
+  }
+  readonly experts: ExpertsStatus
   /** Null when nothing is being caught up. */
   readonly sync: SyncStatus | null
   readonly genesisPact: { readonly asked: number; readonly agree: number; readonly alarm: boolean }
@@ -238,6 +256,21 @@ export type ExpertView = {
   readonly shape: readonly number[]
   readonly versions: number
   readonly local: boolean
+  /** Other nodes that say they answer for it. */
+  readonly holders: number
+}
+
+/** Another node that answers for experts, as this one finds it. */
+export type ExpertHolderView = {
+  readonly peerId: string
+  readonly account: string | null
+  /** Decimal base units of BLY. */
+  readonly priceUnitsPer1000Rows: string
+  readonly score: number
+  readonly openCalls: number
+  readonly roundTripMs: number | null
+  readonly standing: 'good' | 'probation' | 'suspect' | 'excluded' | 'quarantined'
+  readonly experts: number
 }
 
 export type CheckpointView = {
@@ -270,16 +303,6 @@ export type StreamMessage =
   | { readonly kind: 'event'; readonly event: EventLine }
 
 /** Read by the views (`node/views/*`) that the API shows of the ledger. */
-export type LedgerAccess = {
-  readonly genesis: Genesis
-  readonly state: StateView
-  /** In the order of their keys, as the database has them. */
-  entries(prefix: string, limit: number): AsyncIterable<readonly [key: string, value: unknown]>
-  /** Account of this node, and the validator keys it has. */
-  readonly account: string
-  readonly validatorKeys: readonly string[]
-}
-
 export interface BlyanNode {
   status(): Promise<NodeStatus>
   peers(): PeerView[]
@@ -313,6 +336,8 @@ export interface BlyanNode {
 
   /** What the state says of coins, stake, rewards, votes and all that the ledger keeps; read it at once, it goes on changing. */
   readonly ledger: LedgerAccess
+  /** Computes again what evidence against a holder says. Throws EXPERT_EVIDENCE_UNKNOWN, EXPERT_EVIDENCE_WEIGHTS. */
+  checkExpertEvidence(number: number): Promise<ExpertEvidenceCheck>
 
   chainBlocks(chain: ChainId, page: Page): AsyncIterable<BlockView>
   verifyChains(): Promise<ChainVerification>
@@ -337,7 +362,10 @@ export interface BlyanNode {
   pinTensor(cid: string, pinned: boolean): Promise<void>
 
   listExperts(): ExpertView[]
-  showExpert(name: string): ExpertView & { readonly history: readonly string[] }
+  showExpert(
+    name: string
+  ): ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] }
+  listHolders(): ExpertHolderView[]
   /** Loss of the network's newest model on `text`, in nats per byte. Fetches and maps the parts it lacks. */
   evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult>
   /** Bytes of an answer as they are made. */
@@ -348,6 +376,18 @@ export interface BlyanNode {
     seed: number
     signal?: AbortSignal
   }): AsyncIterable<Uint8Array>
+
+  /** The models of this network: the one of genesis first, then by name. */
+  models(): ModelEntry[]
+  /** Makes a registered model of a checkpoint's folder, and tells how far it is. An abort stops it; started again, it goes on. */
+  importModel(request: ImportRequest): AsyncIterable<ImportLine>
+  /** Tokens of a model's texts; `undefined` is the model `answer` would take. Throws MODEL_UNKNOWN, MODEL_INCOMPLETE, and as fetchTensor does. */
+  tokenizer(model: string | undefined): Promise<Tokenizer>
+  /**
+   * Begins an answer. Rejects before anything runs: EXPERTS_DISABLED, MODEL_UNKNOWN, MODEL_INCOMPLETE, PROMPT_TOO_LONG,
+   * ANSWER_QUEUE_FULL (`retryAfterMs`).
+   */
+  answer(request: AnswerRequest): Promise<RunningAnswer>
 
   /** Status every `statusEveryMs` and each event once it is ordered; once more when one that was degraded is final. Ends when `signal` aborts; slow readers lose statuses, never events. */
   stream(options: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage>

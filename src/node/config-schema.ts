@@ -18,6 +18,10 @@ const label = z
   .max(64)
   .regex(/^[\p{L}\p{N} ._:-]*$/u, 'letters, digits, spaces, ". _ : -"')
 const port = z.int().min(0).max(65535)
+const holdPattern = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9*][a-z0-9.*]*$/, 'auto, all, none, or a part name in which * stands for any text')
 const percent = z.string().regex(/^(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)$/, '0 to 100, with at most four decimals')
 
 export const configSchema = z.strictObject({
@@ -108,7 +112,49 @@ export const configSchema = z.strictObject({
   experts: z.strictObject({
     enabled: z.boolean().default(true).meta({ description: 'whether this node computes with the model' }),
     threads: z.int().min(1).max(256).default(1).meta({ description: 'threads of the engine' }),
-    device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto').meta({ description: 'auto, cpu, webgpu or cuda' })
+    device: z
+      .enum(['auto', 'cpu', 'webgpu', 'cuda'])
+      .default('auto')
+      .meta({ description: 'auto, cpu, webgpu or cuda' }),
+    hold: z.array(holdPattern).min(1).max(256).default(['auto']).meta({
+      description: 'experts to keep: "auto" (by traffic), "all", "none", or part names with * such as "olmoe.layer0.*"',
+      flag: '--hold <names>'
+    }),
+    serve: z.boolean().default(true).meta({
+      description: 'whether this node computes the experts it holds for others',
+      flag: '--serve <true|false>'
+    }),
+    priceUnits: z
+      .string()
+      .regex(/^(0|[1-9][0-9]{0,17})$/, 'a whole number of base units of BLY')
+      .default('0')
+      .meta({ description: 'what it asks for 1000 rows of one expert, in base units of BLY' }),
+    tabUnits: z
+      .string()
+      .regex(/^(0|[1-9][0-9]{0,17})$/, 'a whole number of base units of BLY')
+      .default('1000000000')
+      .meta({
+        description: 'what is put aside to pay one holder that asks for coins, in base units of BLY; 0 pays nobody'
+      }),
+    memoryBytesMax: z
+      .int()
+      .min(0)
+      .max(2 ** 50)
+      .default(0)
+      .meta({ description: 'memory for fast copies of weights; 0 for a quarter of what there is' }),
+    diskBytesMax: z
+      .int()
+      .min(0)
+      .max(2 ** 50)
+      .default(0)
+      .meta({ description: 'disk for experts; 0 for half of what is free' }),
+    answersMax: z.int().min(1).max(1024).default(16).meta({ description: 'answers that are made at a time' }),
+    queueMax: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(128)
+      .meta({ description: 'questions that wait for their turn; more are refused with a time to come back' })
   }),
   gifted: z.strictObject({
     by: z.enum(['miner', 'deployer', 'validator']).default('miner').meta({

@@ -153,9 +153,10 @@ export function runningProcess(paths: DataFolderPaths): Promise<number | null> {
   return lockHolder(paths.lockFile)
 }
 
-/** The token that may do all; null when there is none that this user may read. */
-export async function readApiToken(paths: DataFolderPaths): Promise<string | null> {
-  const text = await readSmallFile(paths.apiTokenFile).catch(() => null)
+/** The token that may do all, or one that may do less; null when there is none that this user may read. */
+export async function readApiToken(paths: DataFolderPaths, scope: keyof ApiTokens = 'sign'): Promise<string | null> {
+  const path = scope === 'sign' ? paths.apiTokenFile : `${paths.apiTokenFile}.${scope}`
+  const text = await readSmallFile(path).catch(() => null)
   return text?.split('\n')[0]?.trim() ?? null
 }
 

@@ -1,5 +1,13 @@
-import { datasetHandler, type Genesis, HandlerRegistry, modelHandler, noteHandler, partHandler } from '../dag/index.ts'
-import { continuityRule } from '../guardian/index.ts'
+import {
+  datasetHandler,
+  type Genesis,
+  HandlerRegistry,
+  modelHandler,
+  modelRegisterHandler,
+  noteHandler,
+  partHandler
+} from '../dag/index.ts'
+import { continuityRule, expertEvidenceHandler } from '../guardian/index.ts'
 import {
   createEconomy,
   evidenceHandler,
@@ -14,8 +22,10 @@ export function createHandlers(genesis: Genesis): HandlerRegistry {
   const handlers = [
     noteHandler,
     modelHandler,
+    modelRegisterHandler,
     ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler),
-    datasetHandler
+    datasetHandler,
+    expertEvidenceHandler(genesis)
   ]
   if (genesis.file.economy === undefined)
     return new HandlerRegistry([

@@ -4,6 +4,14 @@
  * Never touches: HTTP, the command line, the terminal (except to ask for a password).
  * What is light is exported as it is; what loads much is behind an `import...` function, so that `status` stays fast.
  */
+export { answerModes } from './answers/answer-types.ts'
+export {
+  type ChatEnd,
+  type ChatRequest,
+  type ChatService,
+  createChatService,
+  type RunningChat
+} from './answers/chat-service.ts'
 export type * from './blyan-node.ts'
 export type { Config, ConfigField, ConfigOrigin, ConfigValue, FlagValues, LoadedConfig } from './config.ts'
 export {
@@ -72,6 +80,8 @@ export const importGiftedViews = () => import('./views/gifted-view.ts')
 export const importGiftConsent = () => import('./gift-consent.ts')
 /** What the API shows of punishments: loads the ledger. */
 export const importSlashingViews = () => import('./views/slashing-view.ts')
+/** What the API shows of evidence against holders: loads the guardian. */
+export const importExpertEvidenceViews = () => import('./views/expert-evidence-view.ts')
 /** What the API shows of stake: loads the ledger. */
 export const importStakingViews = () => import('./views/staking-view.ts')
 /** What the API shows of accounts, holds and supply: loads the ledger. */

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
-import type { NodeStatus, TransitionKind } from './blyan-node.ts'
+import type { ExpertsStatus, NodeStatus, TransitionKind } from './blyan-node.ts'
 
 /** Numbers for Prometheus: read from the same status that people see, plus the time events take to become final. */
 export interface NodeMetrics {
@@ -50,6 +50,42 @@ const originGauges: readonly Measure<Origin>[] = [
     help: 'Whether losing an origin or region stops ordering',
     value: one => Number(one.stopsOrdering)
   }
+]
+
+const expertGauges: readonly Measure<ExpertsStatus>[] = [
+  { name: 'blyan_engine_resident_bytes', help: 'Memory of the engine', value: one => one.engine.residentBytes },
+  { name: 'blyan_engine_mapped_bytes', help: 'Weights that are mapped', value: one => one.engine.mappedBytes },
+  { name: 'blyan_engine_prepacked_bytes', help: 'Fast copies of weights', value: one => one.engine.prepackedBytes },
+  {
+    name: 'blyan_engine_cache_hit_ratio',
+    help: 'Share of graph runs that found fast copies of their weights',
+    value: one => one.engine.cacheHitRate ?? 0
+  },
+  {
+    name: 'blyan_engine_restarts_total',
+    help: 'Engines that had to be started again',
+    value: one => one.engine.restarts
+  },
+  { name: 'blyan_answers_running', help: 'Answers being made', value: one => one.answers.running },
+  { name: 'blyan_answers_waiting', help: 'Questions that wait for their turn', value: one => one.answers.waiting },
+  { name: 'blyan_answers_total', help: 'Answers made', value: one => one.answers.made },
+  { name: 'blyan_answer_tokens_total', help: 'Tokens of answers made', value: one => one.answers.tokens },
+  { name: 'blyan_expert_calls_made_total', help: 'Calls to experts of other nodes', value: one => one.calls.made },
+  { name: 'blyan_expert_calls_failed_total', help: 'Of these, that failed for good', value: one => one.calls.failed },
+  {
+    name: 'blyan_expert_rows_elsewhere_total',
+    help: 'Rows others were asked for',
+    value: one => one.calls.rowsElsewhere
+  },
+  { name: 'blyan_expert_calls_served_total', help: 'Calls answered for other nodes', value: one => one.calls.served },
+  { name: 'blyan_expert_rows_served_total', help: 'Rows computed for other nodes', value: one => one.calls.rowsServed },
+  { name: 'blyan_expert_calls_refused_total', help: 'Calls of other nodes refused', value: one => one.calls.refused },
+  { name: 'blyan_experts_held', help: 'Experts that this node holds', value: one => one.kept.held },
+  { name: 'blyan_experts_held_bytes', help: 'Size of the experts held', value: one => one.kept.heldBytes },
+  { name: 'blyan_experts_bytes_max', help: 'Disk for experts', value: one => one.kept.bytesMax },
+  { name: 'blyan_experts_fetched_total', help: 'Experts fetched to stay', value: one => one.kept.fetched },
+  { name: 'blyan_experts_dropped_total', help: 'Experts dropped', value: one => one.kept.dropped },
+  { name: 'blyan_expert_holders', help: 'Other nodes known to hold experts', value: one => one.holders }
 ]
 
 /** All of them are there with zero from the start: an alert on a rate misses the first of a counter that appears with it. */
@@ -158,9 +194,26 @@ class PrometheusMetrics implements NodeMetrics {
       'Fewer than 75% of the peers asked share our genesis',
       status.genesisPact.alarm ? 1 : 0
     )
+    for (const { name, help, value } of expertGauges) this.#set(name, help, value(status.experts))
+    this.#quantiles(status.experts)
     this.#members(quorum.members)
     this.#origins(quorum.origins)
     return this.#registry.metrics()
+  }
+
+  /** Only of what was measured: a quantile of nothing is no zero. */
+  #quantiles({ calls, answers }: ExpertsStatus): void {
+    const measured = [
+      ['blyan_expert_call_seconds', 'How long calls to other holders took of late', calls.latencyMs],
+      ['blyan_answer_first_token_seconds', 'Time to the first token of late answers', answers.firstTokenMs]
+    ] as const
+    for (const [name, help, quantiles] of measured) {
+      const gauge = this.#gauge(name, help, ['quantile'])
+      if (quantiles === null) continue
+      gauge.set({ quantile: '0.5' }, quantiles.p50 / 1000)
+      gauge.set({ quantile: '0.95' }, quantiles.p95 / 1000)
+      gauge.set({ quantile: '0.99' }, quantiles.p99 / 1000)
+    }
   }
 
   #members(members: NodeStatus['quorum']['members']): void {

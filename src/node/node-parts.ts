@@ -3,8 +3,9 @@ import type { Chains, Genesis, HandlerRegistry } from '../dag/index.ts'
 import type { Network } from '../net/index.ts'
 import type { TensorStore } from '../tiles/index.ts'
 import type { EventService } from './event-service.ts'
+import type { OpenExpertRooms } from './experts/expert-rooms.ts'
 import type { NodeMetrics } from './metrics.ts'
-import type { ModelService } from './model-service.ts'
+import type { ModelImporter } from './models/model-import.ts'
 import type { StartNodeInput } from './start-input.ts'
 import type { ValidatorService } from './validator-service.ts'
 
@@ -18,7 +19,8 @@ export type NodeParts = {
   readonly quorum: Quorum
   readonly tensors: TensorStore
   readonly events: EventService
-  readonly model: ModelService
+  readonly experts: OpenExpertRooms
+  readonly imports: ModelImporter
   readonly metrics: NodeMetrics
   /** How far a snapshot is fetched. */
   readonly stateSync: Pick<StateSync, 'progress'>

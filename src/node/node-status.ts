@@ -35,8 +35,9 @@ export class StatusReader {
   }
 
   async read(): Promise<NodeStatus> {
-    const { input, genesis, network, chains, events, model } = this.#parts
+    const { input, genesis, network, chains, events, experts } = this.#parts
     const last = await chains.checkpoint(chains.certifiedSequence)
+    const expertsStatus = await experts.status()
     // After the last wait: everything that follows is of one moment.
     const glance = this.#glancer.look()
     const { committee, view } = glance
@@ -92,7 +93,8 @@ export class StatusReader {
       peers: network.peers().length,
       stake: this.#stakeOf(account),
       disk: { usedBytes: await this.#measureUsedBytes(), freeBytes: await freeBytesOf(input.dataFolder.paths.root) },
-      device: model.device,
+      device: experts.host.device,
+      experts: expertsStatus,
       sync: glance.sync,
       genesisPact: network.agreement(),
       alarms: glance.alarms,

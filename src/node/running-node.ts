@@ -1,7 +1,8 @@
 import { hexToBytes, publicKeyToText } from '../codec/index.ts'
-import { eventId, verifyChains } from '../dag/index.ts'
+import { eventId, type PartVersion, verifyChains } from '../dag/index.ts'
 import { BlyanError, isBlyanError } from '../errors/index.ts'
 import type {
+  AnswerRequest,
   BlockView,
   BlyanNode,
   ChainId,
@@ -10,12 +11,18 @@ import type {
   EvaluateResult,
   EventLine,
   EventView,
+  ExpertEvidenceCheck,
+  ExpertHolderView,
   ExpertView,
+  ImportLine,
+  ImportRequest,
   LedgerAccess,
+  ModelEntry,
   NodeStatus,
   OffenceView,
   Page,
   PeerView,
+  RunningAnswer,
   SnapshotView,
   StreamMessage,
   SubmitRequest,
@@ -23,6 +30,7 @@ import type {
   TensorFormat,
   TensorPut,
   TensorView,
+  Tokenizer,
   ValidatorChange,
   ValidatorsView,
   Wait
@@ -35,7 +43,16 @@ import { StatusReader } from './node-status.ts'
 import { nodeStream } from './node-stream.ts'
 import { NodeWatch } from './node-watch.ts'
 import { missingBlock, missingCheckpoint, missingEvent } from './pruned-history.ts'
-import { blockView, checkpointView, eventLine, eventView, expertView, snapshotView, tensorView } from './views.ts'
+import {
+  blockView,
+  checkpointView,
+  eventLine,
+  eventView,
+  expertHolderView,
+  expertView,
+  snapshotView,
+  tensorView
+} from './views.ts'
 
 /** A node that runs: answers from its parts, holds no state of its own but what it measured last. */
 export class RunningNode implements BlyanNode {
@@ -97,6 +114,12 @@ export class RunningNode implements BlyanNode {
 
   submitSignedEvents(signedEvents: readonly Uint8Array[], wait: Wait): Promise<(SubmittedEvent | BlyanError)[]> {
     return this.#parts.events.submitSigned(signedEvents, wait)
+  }
+
+  async checkExpertEvidence(number: number): Promise<ExpertEvidenceCheck> {
+    const { chains, experts } = this.#parts
+    const { checkExpertEvidence } = await import('./views/expert-evidence-view.ts')
+    return checkExpertEvidence({ ledger: this.ledger, chains, lastWord: experts.integrity.lastWord }, number)
   }
 
   async showEvent(id: string): Promise<EventView> {
@@ -241,27 +264,41 @@ export class RunningNode implements BlyanNode {
   }
 
   listExperts(): ExpertView[] {
-    const { chains, tensors } = this.#parts
-    return chains.parts.names().map(name => {
-      const part = chains.parts.newest(name)!
-      return expertView(part, chains.parts.history(name).length, tensors.info(part.tensor) !== undefined)
-    })
+    const { parts } = this.#parts.chains
+    return parts.names().map(name => this.#expertView(parts.newest(name)!))
   }
 
-  showExpert(name: string): ExpertView & { readonly history: readonly string[] } {
-    const { chains, tensors } = this.#parts
+  showExpert(
+    name: string
+  ): ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] } {
+    const { chains, experts } = this.#parts
     const part = chains.parts.newest(name)
     if (part === undefined) throw new BlyanError('PART_UNKNOWN_ON_CHAIN', { name })
-    const history = chains.parts.history(name)
     return {
-      ...expertView(part, history.length, tensors.info(part.tensor) !== undefined),
-      history: history.map(version => version.block)
+      ...this.#expertView(part),
+      history: chains.parts.history(name).map(version => version.block),
+      heldBy: experts.caller.holdersOf(part.tensor).map(expertHolderView)
     }
+  }
+
+  listHolders(): ExpertHolderView[] {
+    return this.#parts.experts.caller.holders().map(expertHolderView)
+  }
+
+  #expertView(part: PartVersion): ExpertView {
+    const { chains, tensors, experts } = this.#parts
+    const isHere = tensors.info(part.tensor) !== undefined
+    return expertView(
+      part,
+      chains.parts.history(part.name).length,
+      isHere,
+      experts.caller.holdersOf(part.tensor).length
+    )
   }
 
   evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult> {
     this.#requireExperts()
-    return this.#parts.model.evaluate(input)
+    return this.#parts.experts.bytes.evaluate(input)
   }
 
   generate(input: {
@@ -272,7 +309,23 @@ export class RunningNode implements BlyanNode {
     signal?: AbortSignal
   }): AsyncIterable<Uint8Array> {
     this.#requireExperts()
-    return this.#parts.model.generate(input)
+    return this.#parts.experts.bytes.generate(input)
+  }
+
+  models(): ModelEntry[] {
+    return this.#parts.experts.answers.models()
+  }
+
+  importModel(request: ImportRequest): AsyncIterable<ImportLine> {
+    return this.#parts.imports.import(request)
+  }
+
+  tokenizer(model: string | undefined): Promise<Tokenizer> {
+    return this.#parts.experts.answers.tokenizerOf(model)
+  }
+
+  answer(request: AnswerRequest): Promise<RunningAnswer> {
+    return this.#parts.experts.answers.answer(request)
   }
 
   stream(options: { statusEveryMs: number; signal: AbortSignal }): AsyncIterable<StreamMessage> {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { createSignaturePool, publicKeyToText } from '../codec/index.ts'
 import { createQuorum, createStateSync, createVertexStore } from '../consensus/index.ts'
 import { type Chains, type Genesis, openChains, pendingChanges, readCandidate, setAfter } from '../dag/index.ts'
@@ -12,12 +13,14 @@ import { createContinuityService } from './continuity-service.ts'
 import { createHandlers } from './event-handlers.ts'
 import { createEventService } from './event-service.ts'
 import { createEvidenceService } from './evidence-service.ts'
+import { createExpertRooms } from './experts/expert-rooms.ts'
 import { createGiftedService } from './gifted-service.ts'
 import { createMetrics } from './metrics.ts'
-import { createModelService } from './model-service.ts'
+import { createModelImporter } from './models/model-import.ts'
 import { readGenesis } from './read-genesis.ts'
 import { RunningNode } from './running-node.ts'
 import type { StartNodeInput } from './start-input.ts'
+import { createNodeTabs } from './tabs/node-tabs.ts'
 import { upkeepJobs } from './upkeep.ts'
 import { OwnValidatorKeys } from './validator-keys.ts'
 import { createValidatorService } from './validator-service.ts'
@@ -128,6 +131,28 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       origin: config.node.origin,
       region: config.node.region
     })
+    const tabs =
+      genesis.file.economy === undefined
+        ? undefined
+        : createNodeTabs({
+            chains,
+            handlers,
+            events,
+            network,
+            account: publicKeyToText(keys.account.publicKey),
+            settings: config.experts,
+            logger: logger.component('experts')
+          })
+    const expertRooms = createExpertRooms({
+      input,
+      genesis,
+      chains,
+      network,
+      nodeKey: keys.node,
+      events,
+      account: keys.account.publicKey,
+      tabs
+    })
     await quorum.start()
     closers.push(() => quorum.stop())
     await network.start()
@@ -138,24 +163,25 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
       closers.push(() => job.stop())
     }
 
-    const ipfs = createIpfs({ libp2p: network.libp2p, blockstore })
+    const ipfs = await createIpfs({ libp2p: network.libp2p, blockstore })
     await ipfs.start()
     closers.push(() => ipfs.stop())
     const tensors = await createTensorStore({ blockstore, fetchBlock: (cid, options) => ipfs.fetchBlock(cid, options) })
     closers.push(() => tensors.close())
-    const model = createModelService({
-      genesis,
-      get parts() {
-        return chains.parts
-      },
-      tensors,
-      tensorFolder: paths.tensorsFolder,
-      settings: config.experts,
-      logger: logger.component('experts')
-    })
-    closers.push(() => model.stop())
+    closers.push(() => expertRooms.stop())
+    const experts = await expertRooms.open(tensors)
     events.start()
+    const imports = createModelImporter({
+      chains,
+      tensors,
+      events,
+      handlers,
+      account: publicKeyToText(keys.account.publicKey),
+      folder: join(paths.root, 'imports'),
+      requireFreeBytes: bytes => input.dataFolder.requireFreeBytes(config.storage.minimumFreeBytes + bytes)
+    })
     const metrics = createMetrics()
+    tabs?.start()
     events.onFinalityMs(elapsedMs => metrics.observeFinality(elapsedMs))
     const node: RunningNode = new RunningNode(
       {
@@ -167,7 +193,8 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
         quorum,
         tensors,
         events,
-        model,
+        experts,
+        imports,
         metrics,
         stateSync,
         validators,
@@ -176,6 +203,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
         }
       },
       async () => {
+        await tabs?.stop()
         events.stop()
         await closeAll(closers)
       }

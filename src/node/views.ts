@@ -14,12 +14,14 @@ import {
   type SignedEvent,
   totalBytesOf
 } from '../dag/index.ts'
+import type { HolderView } from '../routing/index.ts'
 import type { TensorInfo } from '../tiles/index.ts'
 import type {
   BlockView,
   CheckpointView,
   EventLine,
   EventView,
+  ExpertHolderView,
   ExpertView,
   Finality,
   SnapshotView,
@@ -135,7 +137,7 @@ export function tensorView(info: TensorInfo): TensorView {
   return { cid, name, dtype, shape, sizeBytes, dataOffsetBytes, leaves, tiles, pinned, path }
 }
 
-export function expertView(part: PartVersion, versions: number, local: boolean): ExpertView {
+export function expertView(part: PartVersion, versions: number, local: boolean, holders: number): ExpertView {
   return {
     name: part.name,
     blockType: part.blockType,
@@ -144,8 +146,13 @@ export function expertView(part: PartVersion, versions: number, local: boolean):
     tensor: part.tensor,
     shape: part.shape,
     versions,
-    local
+    local,
+    holders
   }
+}
+
+export function expertHolderView({ priceUnitsPer1000Rows, ...rest }: HolderView): ExpertHolderView {
+  return { ...rest, priceUnitsPer1000Rows: priceUnitsPer1000Rows.toString() }
 }
 
 function idOf(event: SignedEvent): string {

@@ -1,7 +1,7 @@
 import { type BitswapOptions, withBitswap } from '@helia/bitswap'
 import type { ComponentLogger, Libp2p } from '@libp2p/interface'
 import { BaseBlockstore } from 'blockstore-core'
-import { type BlockBroker, createHeliaLight } from 'helia'
+import type { BlockBroker, createHeliaLight as CreateHeliaLight } from 'helia'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from '../codec/index.ts'
 import { BlyanError } from '../errors/index.ts'
@@ -44,18 +44,31 @@ const bitswapOptions: BitswapOptions = {
 /** 8 MiB of leaves. */
 const arrivedBlocksMax = 32
 
-export function createIpfs(needs: IpfsNeeds): Ipfs {
-  return new HeliaIpfs(needs)
+export async function createIpfs(needs: IpfsNeeds): Promise<Ipfs> {
+  return new HeliaIpfs(needs, await importHeliaLight())
+}
+
+/**
+ * Helia's door also loads WebRTC, UPnP, ACME and an HTTP client: 1,400 modules and a second of processor time at every start,
+ * for what we leave out. Its one class is a file of its own; where a version has no such file, the door it is.
+ */
+async function importHeliaLight(): Promise<typeof CreateHeliaLight> {
+  try {
+    const { Helia } = await import(new URL('helia.js', import.meta.resolve('helia')).href)
+    return init => new Helia({ name: 'helia', version: '7', ...init })
+  } catch {
+    return (await import('helia')).createHeliaLight
+  }
 }
 
 class HeliaIpfs implements Ipfs {
-  readonly #helia: ReturnType<typeof createHeliaLight>
+  readonly #helia: ReturnType<typeof CreateHeliaLight>
   #bitswap: BlockBroker | undefined
   /** Blocks on their way, and the last ones that came. */
   readonly #recent = new Map<string, Promise<Uint8Array>>()
   #arrived: string[] = []
 
-  constructor({ libp2p, blockstore, logger }: IpfsNeeds) {
+  constructor({ libp2p, blockstore, logger }: IpfsNeeds, createHeliaLight: typeof CreateHeliaLight) {
     const helia = createHeliaLight({ blockstore: new ReadOnlyBlockstore(blockstore), logger })
     // Helia's own `get` hashes a block once more than Bitswap does and stores it; we ask Bitswap itself.
     const addBlockBroker = helia.addBlockBroker.bind(helia)

@@ -5,6 +5,8 @@
  * Never touches: consensus, what a tensor is computed with, the network other than through `fetchBlock`.
  */
 export { type DataType, dataTypes, isDataType, type Quantisation } from './data-types.ts'
+export { parseSafetensorsHeader, type SafetensorsEntry, safetensorsHeaderSizeBytesMax } from './safetensors.ts'
+export { checkSpotProof, makeSpotProof, type SpotProof, spotDigest, spotLimits } from './spot-proof.ts'
 export { leafSizeBytes } from './tensor-block.ts'
 export type { TensorVerdict } from './tensor-checks.ts'
 export { tileSizeBytes } from './tensor-dag.ts'

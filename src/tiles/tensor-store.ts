@@ -6,6 +6,7 @@ import { type DataType, inputInvalid } from './data-types.ts'
 import { createKeyedLock } from './keyed-lock.ts'
 import { digestLeaves } from './leaf-digests.ts'
 import type { SafetensorsEntry } from './safetensors.ts'
+import { makeSpotProof, type SpotProof } from './spot-proof.ts'
 import type { TensorDescription } from './tensor-block.ts'
 import { recoverFiles, type TensorVerdict, verifyTensor } from './tensor-checks.ts'
 import { buildTensorDag, isTensorCid, type TensorSize } from './tensor-dag.ts'
@@ -61,10 +62,14 @@ export interface TensorStore {
   fetchTensor(cid: string, options?: FetchOptions): Promise<TensorInfo>
   /** A tensor that is here. */
   info(cid: string): TensorInfo | undefined
+  /** The same as `info(cid) !== undefined`, for those who ask of thousands. */
+  has(cid: string): boolean
   /** A tensor or bundle that is here. */
   find(cid: string): StoredObject | undefined
   /** Hashes everything on disk again. */
   verify(cid: string): Promise<TensorVerdict>
+  /** Leaves of a tensor that a salt chooses, with their path to its CID; undefined when it is not here. */
+  prove(cid: string, salt: Uint8Array, count: number): Promise<SpotProof | undefined>
   /** The file it came from, byte for byte; or its TensorBlock on request. */
   export(cid: string, options?: { format?: ExportFormat }): Promise<TensorExport>
   list(): TensorInfo[]
@@ -153,6 +158,11 @@ class FileTensorStore implements TensorStore {
     return this.#shelf.info(parseCid(cid))
   }
 
+  has(cid: string): boolean {
+    const root = parseCid(cid)
+    return this.#blockstore.registeredFile(root)?.root.equals(root) === true
+  }
+
   find(cid: string): StoredObject | undefined {
     const info = this.info(cid)
     if (info !== undefined) return storedTensor(info)
@@ -167,6 +177,10 @@ class FileTensorStore implements TensorStore {
       if (!verdict.valid) return { valid: false, reason: `${info.cid}: ${verdict.reason}`, leavesChecked }
     }
     return { valid: true, leavesChecked }
+  }
+
+  prove(cid: string, salt: Uint8Array, count: number): Promise<SpotProof | undefined> {
+    return this.#while(async () => makeSpotProof(this.#blockstore, cid, salt, count))
   }
 
   async export(cid: string, options: { format?: ExportFormat } = {}): Promise<TensorExport> {

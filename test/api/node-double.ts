@@ -11,12 +11,16 @@ import type {
   ValidatorsView
 } from '../../src/node/index.ts'
 import { LedgerWorld } from '../ledger/ledger-world.ts'
+import { type AnswersDouble, createAnswersDouble } from './answers-double.ts'
+import { importLines } from './import-double.ts'
 
 /** A stand-in for a running node: it keeps what it is given in memory and orders nothing. For tests of what stands on BlyanNode. */
 export type NodeDouble = BlyanNode & {
   readonly submitted: SubmitRequest[]
   readonly tensors: Map<string, Uint8Array>
   readonly pinned: Set<string>
+  /** Replace it to have other answers. */
+  answers: AnswersDouble
   ready: boolean
   /** Validators that do not confirm: events are degraded while there are some. */
   lacks: string[]
@@ -44,6 +48,7 @@ export function createNodeDouble(): NodeDouble {
     submitted,
     tensors,
     pinned,
+    answers: createAnswersDouble(),
     ready: true,
     lacks: [],
     stopped: false,
@@ -147,6 +152,9 @@ export function createNodeDouble(): NodeDouble {
       }
     },
     listOffences: () => offences(),
+    checkExpertEvidence: async number => {
+      throw new BlyanError('EXPERT_EVIDENCE_UNKNOWN', { number })
+    },
     verifyChains: async () => ({
       valid: true,
       reason: null,
@@ -192,7 +200,8 @@ export function createNodeDouble(): NodeDouble {
     verifyTensor: async cid => ({ valid: found(tensors, cid).length > 0, reason: null, leavesChecked: 1 }),
     pinTensor: async (cid, keep) => void (keep ? pinned.add(cid) : pinned.delete(cid)),
     listExperts: () => [sampleExpert],
-    showExpert: name => ({ ...sampleExpert, name, history: ['bafy'] }),
+    showExpert: name => ({ ...sampleExpert, name, history: ['bafy'], heldBy: [sampleHolder] }),
+    listHolders: () => [sampleHolder],
     evaluate: async ({ text }) => ({
       lossNatsPerByte: 1.5,
       bytes: text.length,
@@ -201,6 +210,10 @@ export function createNodeDouble(): NodeDouble {
       replaced: null
     }),
     generate: ({ prompt }) => slices(prompt, 1),
+    models: () => double.answers.models(),
+    importModel: request => importLines(request),
+    tokenizer: model => double.answers.tokenizer(model),
+    answer: request => double.answers.answer(request),
     stream: ({ signal }) => messages(signal),
     setLogLevel: component => {
       if (component !== '*') throw new RangeError(`no component "${component}"`)
@@ -271,7 +284,19 @@ const sampleExpert = {
   tensor: 'bafy',
   shape: [2, 2],
   versions: 1,
-  local: true
+  local: true,
+  holders: 1
+}
+
+const sampleHolder = {
+  peerId: '12D3KooW2',
+  account: null,
+  priceUnitsPer1000Rows: '100',
+  score: 3,
+  openCalls: 0,
+  roundTripMs: 2.5,
+  standing: 'good' as const,
+  experts: 1
 }
 
 const sampleValidators: ValidatorsView = {
@@ -377,7 +402,30 @@ export const sampleStatus: NodeStatus = {
   peers: 1,
   stake: '0',
   disk: { usedBytes: 1, freeBytes: 2 },
-  device: { provider: 'cpu', name: 'test' },
+  device: { provider: 'cpu', name: 'x', score: 1.5, tier: 0, why: 'cpu: 100 GFLOP/s' },
+  experts: {
+    engine: {
+      state: 'running',
+      restarts: 0,
+      residentBytes: 100,
+      mappedBytes: 80,
+      prepackedBytes: 20,
+      cacheHitRate: 0.5,
+      cacheEvictions: 0
+    },
+    answers: { running: 0, waiting: 0, made: 2, tokens: 40, firstTokenMs: null, predictionRatio: null },
+    calls: {
+      made: 3,
+      failed: 0,
+      rowsElsewhere: 12,
+      latencyMs: { p50: 1, p95: 2, p99: 3 },
+      served: 4,
+      rowsServed: 16,
+      refused: 0
+    },
+    kept: { held: 8, heldBytes: 800, bytesMax: 1000, fetched: 1, dropped: 0, hot: 1 },
+    holders: 1
+  },
   sync: null,
   genesisPact: { asked: 0, agree: 0, alarm: false },
   alarms: [],

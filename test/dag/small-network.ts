@@ -5,7 +5,13 @@ import { type EventEnvelope, type SignedEvent, signEvent } from '../../src/dag/c
 import { Executor } from '../../src/dag/core/executor.ts'
 import { type Genesis, type GenesisFile, genesisOf } from '../../src/dag/core/genesis.ts'
 import { HandlerRegistry } from '../../src/dag/core/handlers.ts'
-import { datasetHandler, modelHandler, noteHandler, partHandler } from '../../src/dag/core/handlers-model.ts'
+import {
+  datasetHandler,
+  modelHandler,
+  modelRegisterHandler,
+  noteHandler,
+  partHandler
+} from '../../src/dag/core/handlers-model.ts'
 import { evidenceHandler, transferHandler, validatorHandlers } from '../../src/ledger/index.ts'
 import { createHandlers } from '../../src/node/event-handlers.ts'
 import { vertexOf } from '../consensus/dag-builder.ts'
@@ -13,6 +19,7 @@ import { vertexOf } from '../consensus/dag-builder.ts'
 const handlers = [
   noteHandler,
   modelHandler,
+  modelRegisterHandler,
   partHandler('expert'),
   partHandler('router'),
   datasetHandler,

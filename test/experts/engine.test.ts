@@ -144,12 +144,36 @@ test('a file that cannot hold its part is refused before it is mapped', async t 
   assert.equal((await engine.status()).restarts, 0)
 })
 
-test('a file truncated while mapped costs the engine process only, and is refused from then on', async t => {
-  const { engine, parts } = await startModel(t)
+test('a file truncated while mapped costs the engine process only, and is refused until it is whole again', async t => {
+  const { engine, parts, folder, parameters } = await startModel(t)
+  const loss = async (): Promise<number> =>
+    (await engine.evaluate({ model: 'm', bytes: text.subarray(0, 20) })).lossNatsPerByte
+  const whole = await loss()
   const part = parts.find(({ name }) => name === 'embedding')!
   truncateSync(part.path, 4096)
-  await refusal(engine.evaluate({ model: 'm', bytes: text.subarray(0, 20) }), 'ENGINE_LOST')
-  await refusal(engine.evaluate({ model: 'm', bytes: text.subarray(0, 20) }), 'PART_FILE_INVALID')
+  await refusal(loss(), 'ENGINE_LOST')
+  const namesPart = (error: unknown): boolean =>
+    isBlyanError(error, 'PART_FILE_INVALID') && error.payload.part === 'embedding'
+  await assert.rejects(loss(), namesPart)
+  await assert.rejects(loss(), namesPart)
+  const again = writePart(folder, part.name, part.shape, parameters.get(part.name)!, 'again')
+  await engine.replacePart({ model: 'm', part: again })
+  assert.equal(await loss(), whole)
+  assert.equal((await engine.status()).restarts, 1)
+})
+
+test('a file truncated before it was ever mapped costs nothing, and one that is dropped is not missed elsewhere', async t => {
+  const { engine, parts } = await startModel(t)
+  const part = parts.find(({ name }) => name === 'layer1.expert2')!
+  truncateSync(part.path, 4096)
+  const rows = new Float32Array(24).fill(1)
+  await refusal(engine.runExpert({ model: 'm', name: part.name, tokens: rows }), 'PART_FILE_INVALID')
+  process.kill((await engine.status()).processId!, 'SIGKILL')
+  await until(async () => (await engine.status()).restarts === 1)
+  await refusal(engine.runExpert({ model: 'm', name: 'layer1.expert1', tokens: rows }), 'PART_FILE_INVALID')
+  await engine.dropPart({ model: 'm', name: part.name })
+  assert.equal((await engine.runExpert({ model: 'm', name: 'layer1.expert1', tokens: rows })).length, 24)
+  await refusal(engine.runExpert({ model: 'm', name: part.name, tokens: rows }), 'PART_NOT_LOADED')
 })
 
 test('requests that make no sense are refused with a code', async t => {

@@ -7,19 +7,21 @@ import fc from 'fast-check'
 import { isBlyanError } from '../../src/errors/index.ts'
 import { spawnEngineProcess } from '../../src/experts/engine/engine-child.ts'
 import { createEngineLink } from '../../src/experts/engine/engine-link.ts'
-import { createFrameChannel, encodeFrame, type Frame } from '../../src/experts/engine/frame-channel.ts'
+import { createFrameChannel, type Frame } from '../../src/experts/engine/frame-channel.ts'
+import { encodeFrame } from '../../src/experts/engine/frame-codec.ts'
 import { defaultEngineLimits } from '../../src/experts/index.ts'
 import { silentLogger, temporaryFolder } from './model-folder.ts'
 
 const frames: Frame[] = [
   { id: 1 },
   { id: 2, data: new Uint8Array(3000).fill(7) },
+  { id: 3, rows: new Uint8Array(2048).fill(1), more: new Uint8Array(2049).fill(2), few: new Uint8Array(3) },
   {},
   { text: 'ü', list: [1, { a: null }] }
 ]
 
 test('frames arrive whole and in order however the stream cuts them', () => {
-  const bytes = Buffer.concat(frames.map(encodeFrame))
+  const bytes = Buffer.concat(frames.flatMap(encodeFrame))
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1 }), sizes => {
       const { stream, received } = listen()
@@ -41,7 +43,15 @@ test('whatever else arrives ends the channel once and never throws', () => {
       assert.ok(ends.length <= 1)
     })
   )
-  const cases = { large: '7fffffff', list: '0000000180', 'not canonical': '000000021817', truncated: '00000001a1' }
+  const cases = {
+    large: '7fffffff',
+    'no head': '0000000180',
+    list: '000000050000000180',
+    'not canonical': '00000006000000021817',
+    truncated: '0000000500000001a1',
+    'a head that ends too late': '00000005000000ffa0',
+    'more than its tails': '0000000600000001a000'
+  }
   for (const [name, hex] of Object.entries(cases)) {
     const { stream, ends } = listen()
     stream.emit('data', Buffer.from(hex, 'hex'))
@@ -60,7 +70,7 @@ test('a frame above the limit is refused before it is sent', () => {
 for (const [name, garbage] of Object.entries({
   'no frame': Buffer.from('00000004deadbeef', 'hex'),
   'a giant frame': Buffer.from('ffffffff00', 'hex'),
-  'a frame without an id': Buffer.from(encodeFrame({ operation: 'status' }))
+  'a frame without an id': Buffer.concat(encodeFrame({ operation: 'status' }))
 })) {
   test(`an engine process that is sent ${name} ends`, async t => {
     const task = {
@@ -68,7 +78,8 @@ for (const [name, garbage] of Object.entries({
       tensorFolder: temporaryFolder(t),
       provider: 'cpu',
       threads: 1,
-      frameBytesMax: 4096
+      frameBytesMax: 4096,
+      bounds: defaultEngineLimits
     } as const
     const child = spawnEngineProcess(task)
     const channel = child.stdio[3] as Duplex
@@ -81,7 +92,7 @@ for (const [name, garbage] of Object.entries({
 }
 
 test('a daemon whose engine process talks nonsense loses requests, not itself, and gives up after its restarts', async t => {
-  const ready = Buffer.from(encodeFrame({ ready: true })).toString('hex')
+  const ready = Buffer.concat(encodeFrame({ ready: true })).toString('hex')
   const script = `
     const { writeSync } = require('node:fs')
     writeSync(3, Buffer.from('${ready}', 'hex'))
@@ -103,7 +114,7 @@ test('a daemon whose engine process talks nonsense loses requests, not itself, a
 })
 
 test('a silent engine process is taken for hung: the request times out and another process is started', async t => {
-  const ready = Buffer.from(encodeFrame({ ready: true })).toString('hex')
+  const ready = Buffer.concat(encodeFrame({ ready: true })).toString('hex')
   const script = `require('node:fs').writeSync(3, Buffer.from('${ready}', 'hex')); setTimeout(() => {}, 700)`
   const link = createEngineLink({
     spawnProcess: () => spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] }),
@@ -129,7 +140,7 @@ function listen(): {
   const ends: string[] = []
   const channel = createFrameChannel({
     stream,
-    frameBytesMax: 4096,
+    frameBytesMax: 5000,
     onFrame: frame => received.push(frame),
     onEnd: reason => ends.push(reason)
   })

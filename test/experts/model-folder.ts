@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import {
   type Architecture,
+  type ArchitectureV1,
   createEngine,
   type Engine,
   type EngineLimits,
   genesisArchitecture,
   genesisParts,
   littleEndianBytes,
+  type PartDescription,
   type PartFile
 } from '../../src/experts/index.ts'
 
@@ -17,7 +19,7 @@ export const dataOffsetBytes = 262_144
 export const silentLogger = { debug: () => {}, info: () => {}, warn: () => {} }
 
 /** A model of a few thousand parameters in which every extent differs from every other, so that a mix-up shows. */
-export const smallArchitecture: Architecture = {
+export const smallArchitecture: ArchitectureV1 = {
   ...genesisArchitecture('small'),
   width: 24,
   layers: 2,
@@ -45,6 +47,14 @@ export function writePart(
   const path = join(folder, `${file}.tblock`)
   writeFileSync(path, Buffer.concat([Buffer.alloc(dataOffsetBytes), littleEndianBytes(data)]))
   return { name, path, dataOffsetBytes, dataLengthBytes: data.byteLength, shape, dtype: 'fp32' }
+}
+
+/** A file that holds `data`, the whole data of a part. */
+export function writePartBytes(folder: string, part: PartDescription, data: Uint8Array): PartFile {
+  const path = join(folder, `${part.name}.tblock`)
+  writeFileSync(path, Buffer.concat([Buffer.alloc(dataOffsetBytes), data]))
+  const { name, dataLengthBytes, shape, dtype } = part
+  return { name, path, dataOffsetBytes, dataLengthBytes, shape, dtype }
 }
 
 /** Genesis parameters with weights made `factor` times as large, so that every path through the model counts. */

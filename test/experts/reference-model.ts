@@ -1,89 +1,149 @@
 /** The model in float64 and plain loops, written from the definitions of its papers, to judge the graphs by. */
-import type { Architecture } from '../../src/experts/index.ts'
+import { type ArchitectureV1, type ModelShape, shapeOf } from '../../src/experts/index.ts'
 
 export type Parameters = ReadonlyMap<string, Float32Array>
-type Row = number[]
+export type Row = number[]
+
+/** Rows of a matrix [out][in], of a table, or one row of a vector, of a part by the name of its slice. */
+export type Weights = (part: string, name: string) => Row[]
 
 /** Logits [tokens][vocabulary] of a whole sequence, without a cache. */
-export function referenceLogits(a: Architecture, parameters: Parameters, tokens: Uint8Array): Row[] {
-  const scale = a.embeddingScale === 'sqrtWidth' ? Math.sqrt(a.width) : 1
-  const embedding = rowsOf(parameters.get('embedding')!, a.width)
-  let hidden = Array.from(tokens, token => embedding[token]!.map(value => value * scale))
+export function referenceLogits(a: ArchitectureV1, parameters: Parameters, tokens: Uint8Array): Row[] {
+  return logitsOf(shapeOf(a), weightsOfFirstFamily(a, parameters), tokens)
+}
+
+/** The same for any shape. `chosen` is told of every choice of experts, token by token in each layer. */
+export function logitsOf(
+  a: ModelShape,
+  weights: Weights,
+  tokens: ArrayLike<number>,
+  chosen: (layer: number, experts: readonly number[]) => void = () => {}
+): Row[] {
+  const embeddings = weights('embedding', 'embeddings')
+  let hidden = Array.from(tokens, token => embeddings[token]!.map(value => value * a.embeddingFactor))
   for (let layer = 0; layer < a.layers; layer++) {
-    const rows = rowsOf(parameters.get(`layer${layer}.attention`)!, a.width)
-    const keyValueWidth = a.keyValueHeads * a.headWidth
-    const take = (count: number): Row[] => rows.splice(0, count)
-    const [q, k, v, o] = [take(a.width), take(keyValueWidth), take(keyValueWidth), take(a.width)]
-    const [attentionNorm, expertsNorm] = [rows[0]!, rows[1]!]
-    const mixed = attention(
-      a,
-      hidden.map(row => norm(a, row, attentionNorm)),
-      q,
-      k,
-      v
-    )
-    hidden = hidden.map((row, t) => add(row, times(o, mixed[t]!)))
-    hidden = hidden.map(row => add(row, experts(a, parameters, layer, norm(a, row, expertsNorm))))
+    const own = (name: string): Row[] => weights(`layer${layer}.attention`, name)
+    const inputs = hidden.map(row => norm(a, row, own('attentionNorm')[0]!))
+    const mixed = attention(a, own, inputs)
+    hidden = hidden.map((row, t) => add(row, times(own('output'), mixed[t]!)))
+    hidden = hidden.map(row => {
+      const x = norm(a, row, own('expertsNorm')[0]!)
+      if (a.denseLayers.has(layer)) return add(row, feedForward(weights, `layer${layer}.dense`, x))
+      const routed = add(row, experts(a, weights, layer, x, chosen))
+      if (a.sharedExpertWidth === 0) return routed
+      const opening = 1 / (1 + Math.exp(-dot(weights(`layer${layer}.shared`, 'sharedGate')[0]!, x)))
+      return add(
+        routed,
+        feedForward(weights, `layer${layer}.shared`, x).map(value => value * opening)
+      )
+    })
   }
-  const output = a.tiedOutput ? embedding.slice(0, a.vocabulary) : rowsOf(parameters.get('output')!, a.width)
-  return hidden.map(row => times(output, norm(a, row, embedding[a.vocabulary]!)))
+  const output = weights(a.outputRows.part, a.outputRows.slice)
+  return hidden.map(row => times(output, norm(a, row, weights('embedding', 'finalNorm')[0]!)))
 }
 
 /** Mean next-byte loss in nats over one window. */
-export function referenceLoss(a: Architecture, parameters: Parameters, window: Uint8Array): number {
+export function referenceLoss(a: ArchitectureV1, parameters: Parameters, window: Uint8Array): number {
   const logits = referenceLogits(a, parameters, window.subarray(0, -1))
   const losses = logits.map((row, t) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[window[t + 1]!]!)
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
 }
 
 /** One expert on one row; the part is gate [in,out], up [in,out], down [out,in]. */
-export function referenceExpert(a: Architecture, part: Float32Array, x: Row): Row {
-  const size = a.width * a.expertWidth
-  const column = (matrix: number, c: number): number =>
-    x.reduce((sum, value, r) => sum + value * part[matrix * size + r * a.expertWidth + c]!, 0)
-  const inner = Array.from({ length: a.expertWidth }, (_, c) => {
-    const gate = column(0, c)
-    return (gate / (1 + Math.exp(-gate))) * column(1, c)
-  })
-  return times(rowsOf(part.subarray(2 * size), a.expertWidth), inner)
+export function referenceExpert(a: ArchitectureV1, part: Float32Array, x: Row): Row {
+  return feedForward(weightsOfFirstFamily(a, new Map([['own', part]])), 'own', x)
 }
 
-function experts(a: Architecture, parameters: Parameters, layer: number, x: Row): Row {
-  const logits = times(rowsOf(parameters.get(`layer${layer}.router`)!, a.width), x)
+/** Parts as describeModel's first family lays them out, read by hand. */
+function weightsOfFirstFamily(a: ArchitectureV1, parameters: Parameters): Weights {
+  const keyValueWidth = a.keyValueHeads * a.headWidth
+  const places: Record<string, readonly [row: number, rows: number]> = {
+    embeddings: [0, a.vocabulary],
+    finalNorm: [a.vocabulary, 1],
+    rows: [0, a.vocabulary],
+    router: [0, a.experts],
+    query: [0, a.width],
+    key: [a.width, keyValueWidth],
+    value: [a.width + keyValueWidth, keyValueWidth],
+    output: [a.width + 2 * keyValueWidth, a.width],
+    attentionNorm: [2 * a.width + 2 * keyValueWidth, 1],
+    expertsNorm: [2 * a.width + 2 * keyValueWidth + 1, 1]
+  }
+  const size = a.width * a.expertWidth
+  return (part, name) => {
+    const data = parameters.get(part)!
+    const place = places[name]
+    if (place) return rowsOf(data, a.width).slice(place[0], place[0] + place[1])
+    if (name === 'down') return rowsOf(data.subarray(2 * size), a.expertWidth)
+    const matrix = rowsOf(data.subarray(name === 'gate' ? 0 : size, name === 'gate' ? size : 2 * size), a.expertWidth)
+    return Array.from({ length: a.expertWidth }, (_, column) => matrix.map(row => row[column]!))
+  }
+}
+
+function feedForward(weights: Weights, part: string, x: Row): Row {
+  const gate = times(weights(part, 'gate'), x)
+  const up = times(weights(part, 'up'), x)
+  const inner = gate.map((value, i) => (value / (1 + Math.exp(-value))) * up[i]!)
+  return times(weights(part, 'down'), inner)
+}
+
+function experts(
+  a: ModelShape,
+  weights: Weights,
+  layer: number,
+  x: Row,
+  tell: (layer: number, experts: readonly number[]) => void
+): Row {
+  const logits = times(weights(`layer${layer}.router`, 'router'), x)
   const order = logits.map((_, i) => i).sort((i, j) => logits[j]! - logits[i]! || i - j)
   const chosen = order.slice(0, a.expertsPerToken)
+  tell(layer, chosen)
   const all = softmax(logits)
   const few = softmax(chosen.map(i => logits[i]!))
-  const weights = chosen.map((i, rank) => (a.router.softmaxFirst ? all[i]! : few[rank]!))
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const shares = chosen.map((i, rank) => (a.router.softmaxFirst ? all[i]! : few[rank]!))
+  const total = shares.reduce((sum, share) => sum + share, 0)
   const divideBy = a.router.normalise ? total : 1
   return chosen
-    .map((i, rank) =>
-      referenceExpert(a, parameters.get(`layer${layer}.expert${i}`)!, x).map(y => (y * weights[rank]!) / divideBy)
-    )
+    .map((i, rank) => feedForward(weights, `layer${layer}.expert${i}`, x).map(y => (y * shares[rank]!) / divideBy))
     .reduce(add)
 }
 
-function attention(a: Architecture, inputs: Row[], q: Row[], k: Row[], v: Row[]): Row[] {
+function attention(a: ModelShape, weights: (name: string) => Row[], inputs: Row[]): Row[] {
   const { heads, keyValueHeads, headWidth } = a
   const split = (row: Row): Row[] => rowsOf(Float64Array.from(row), headWidth)
-  const queries = inputs.map((x, t) => split(times(q, x)).map(head => rotate(a, head, t)))
-  const keys = inputs.map((x, t) => split(times(k, x)).map(head => rotate(a, head, t)))
-  const values = inputs.map(x => split(times(v, x)))
+  const clip = (row: Row): Row => {
+    const size = a.clipQueryKeyValue ?? Number.POSITIVE_INFINITY
+    return row.map(value => Math.max(-size, Math.min(size, value)))
+  }
+  const project = (name: 'query' | 'key' | 'value', x: Row): Row => {
+    const plain = times(weights(name), x)
+    return a.attentionBias ? add(plain, weights(`${name}Bias`)[0]!) : plain
+  }
+  const turned = (name: 'query' | 'key', x: Row, t: number): Row[] => {
+    const plain = project(name, x)
+    const whole = a.queryKeyNorm === 'projection' ? norm(a, plain, weights(`${name}Norm`)[0]!) : plain
+    const inHeads = split(clip(whole))
+    const normed = a.queryKeyNorm === 'head' ? inHeads.map(row => norm(a, row, weights(`${name}Norm`)[0]!)) : inHeads
+    return normed.map(head => rotate(a, head, t))
+  }
+  const queries = inputs.map((x, t) => turned('query', x, t))
+  const keys = inputs.map((x, t) => turned('key', x, t))
+  const values = inputs.map(x => split(clip(project('value', x))))
   return inputs.map((_, t) =>
     Array.from({ length: heads }, (_, head) => {
       const shared = Math.floor(head / (heads / keyValueHeads))
-      const scores = keys.slice(0, t + 1).map(key => dot(queries[t]![head]!, key[shared]!) / Math.sqrt(headWidth))
-      const shares = softmax(scores)
+      const first = a.slidingWindow === null ? 0 : Math.max(0, t - a.slidingWindow + 1)
+      const seen = keys.slice(first, t + 1)
+      const shares = softmax(seen.map(key => dot(queries[t]![head]!, key[shared]!) / Math.sqrt(headWidth)))
       return Array.from({ length: headWidth }, (_, i) =>
-        shares.reduce((sum, share, s) => sum + share * values[s]![shared]![i]!, 0)
+        shares.reduce((sum, share, s) => sum + share * values[first + s]![shared]![i]!, 0)
       )
     }).flat()
   )
 }
 
 /** Pairs (i, i + half) turn by position / base^(2i / headWidth). */
-function rotate(a: Architecture, head: Row, position: number): Row {
+function rotate(a: ModelShape, head: Row, position: number): Row {
   const half = a.headWidth / 2
   return head.map((value, i) => {
     const angle = position * a.ropeBase ** ((-2 * (i % half)) / a.headWidth)
@@ -92,9 +152,9 @@ function rotate(a: Architecture, head: Row, position: number): Row {
   })
 }
 
-function norm(a: Architecture, row: Row, weight: Row): Row {
+function norm(a: ModelShape, row: Row, weight: Row): Row {
   const meanSquare = dot(row, row) / row.length
-  return row.map((value, i) => (value / Math.sqrt(meanSquare + Number(a.normEpsilon))) * weight[i]!)
+  return row.map((value, i) => (value / Math.sqrt(meanSquare + a.normEpsilon)) * weight[i]!)
 }
 
 function softmax(values: Row): Row {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { causalMask } from '../../src/experts/model/positions.ts'
+import { attentionMask } from '../../src/experts/model/positions.ts'
 import { addWeighted, gatherRows, routeTokens } from '../../src/experts/model/routing.ts'
 import { createTokenChooser, crossEntropyNats } from '../../src/experts/model/sampling.ts'
 
@@ -73,16 +73,32 @@ test('rows are gathered for an expert and its weighted results go back where the
 
 test('a token looks at the past and itself only', () => {
   assert.deepEqual(
-    [...causalMask(1, 2)].map(value => value === 0),
+    [...attentionMask(1, 2, 0, null)].map(value => value === 0),
     [true, true, false, true, true, true]
+  )
+})
+
+test('with a sliding window a token looks at itself and the window before it, whatever rows are left out', () => {
+  fc.assert(
+    fc.property(fc.nat(20), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 8 }), (past, count, window) => {
+      const first = Math.max(0, past - window + 1)
+      const mask = attentionMask(past, count, first, window)
+      const length = past + count - first
+      assert.equal(mask.length, count * length)
+      mask.forEach((value, i) => {
+        const place = past + Math.floor(i / length)
+        const seen = first + (i % length)
+        assert.equal(value === 0, seen <= place && seen > place - window)
+      })
+    })
   )
 })
 
 test('sampling is greedy at temperature 0, repeatable by seed, and follows the distribution', () => {
   const two = Float32Array.of(Math.log(3), 0)
-  assert.equal(createTokenChooser(0, 'a')(Float32Array.of(1, 5, 5)), 1)
+  assert.equal(createTokenChooser({ temperature: 0, topP: 1, seed: 'a' })(Float32Array.of(1, 5, 5)), 1)
   const draw = (seed: string): number[] => {
-    const choose = createTokenChooser(1, seed)
+    const choose = createTokenChooser({ temperature: 1, topP: 1, seed })
     return Array.from({ length: 4000 }, () => choose(two))
   }
   assert.deepEqual(draw('a'), draw('a'))

@@ -7,11 +7,17 @@ import { networkLimits } from '../../src/net/protocols.ts'
 /** A stream whose reader takes nothing until it is let. */
 function slowStream() {
   const sent: Uint8Array[] = []
-  let letGo: () => void = () => {}
-  const drained = new Promise<void>(resolve => {
-    letGo = resolve
+  const events = new EventTarget()
+  const stream = Object.assign(events, {
+    status: 'open',
+    writableNeedsDrain: true,
+    send: (bytes: Uint8Array) => sent.push(bytes) < 0,
+    close: async () => {}
   })
-  const stream = { send: (bytes: Uint8Array) => sent.push(bytes) < 0, onDrain: () => drained, close: async () => {} }
+  const letGo = (): void => {
+    stream.writableNeedsDrain = false
+    events.dispatchEvent(new Event('drain'))
+  }
   // Frames as large as these come with their length before them, on its own.
   return { stream: stream as unknown as Stream, framesSent: () => sent.filter(bytes => bytes.length > 4), letGo }
 }

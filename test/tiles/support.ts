@@ -57,7 +57,7 @@ export async function openNode(t: TestContext, limits?: Partial<TensorLimits>) {
   })
   let fetchBlock: FetchBlock = () => Promise.reject(new Error('not started'))
   const store = await openStore(t, { limits, fetchBlock: (cid, options) => fetchBlock(cid, options) })
-  const ipfs = createIpfs({ libp2p, blockstore: store.blockstore })
+  const ipfs = await createIpfs({ libp2p, blockstore: store.blockstore })
   fetchBlock = (cid, options) => ipfs.fetchBlock(cid, options)
   await ipfs.start()
   t.after(async () => {

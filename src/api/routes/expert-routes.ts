@@ -12,7 +12,7 @@ export const expertRoutes: readonly Route[] = [
     scope: 'read',
     summary: "The parts of the network's newest model",
     answer: 'application/json',
-    answerDescription: '`experts`',
+    answerDescription: '`experts`; of each `local`, whether it is here, and `holders`, how many others answer for it',
     handle: async (_input, { node }) => ({ kind: 'json', body: { experts: node.listExperts() } })
   }),
   route({
@@ -28,8 +28,18 @@ export const expertRoutes: readonly Route[] = [
         .regex(/^[\w.:-]+$/, 'letters, digits, ". _ : -"')
     }),
     answer: 'application/json',
-    answerDescription: 'the part',
+    answerDescription: 'the part; `heldBy`: the nodes that answer for it, as GET /v0/holders lists them',
     handle: async ({ params }, { node }) => ({ kind: 'json', body: node.showExpert(params.name) })
+  }),
+  route({
+    method: 'GET',
+    path: '/v0/holders',
+    scope: 'read',
+    summary: 'Other nodes that answer for experts',
+    answer: 'application/json',
+    answerDescription:
+      '`holders`: `peerId`, `account`, `priceUnitsPer1000Rows`, `score`, `openCalls`, `roundTripMs`, `standing`, `experts`',
+    handle: async (_input, { node }) => ({ kind: 'json', body: { holders: node.listHolders() } })
   }),
   route({
     method: 'POST',

@@ -8,6 +8,7 @@ import {
   dataFolderPaths,
   type NodeStatus,
   readApiAddress,
+  readApiToken,
   readSmallFile,
   removeFile,
   runningProcess,
@@ -15,6 +16,7 @@ import {
 } from '../../node/index.ts'
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../context.ts'
 import { connectToDaemon } from '../daemon-client.ts'
+import { dashboardAddress } from '../dashboard-address.ts'
 import { type Devnet, type DevnetConsensus, findDevnet, prepareDevnet } from '../devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../devnet/processes.ts'
 import { fields, printable, strong, table } from '../output.ts'
@@ -178,11 +180,11 @@ async function describe(devnet: Devnet): Promise<{
 }
 
 async function banner(devnet: Devnet, readyMs: number): Promise<string> {
+  const first = devnet.folders[0]!.path
   const { nodes, genesisFile } = await describe(devnet)
   const status = await (await connectToDaemon(dataFolderPaths(devnet.folders[0]!.path))).json<NodeStatus>({
     path: '/v0/status'
   })
-  const first = devnet.folders[0]!.path
   return [
     strong(`${nodes.length} nodes ready after ${(readyMs / 1000).toFixed(1)} s`),
     '',
@@ -194,7 +196,8 @@ async function banner(devnet: Devnet, readyMs: number): Promise<string> {
     fields([
       ['genesis', status.genesis],
       ['genesis file', genesisFile],
-      ['quorum', status.quorum.promise]
+      ['quorum', status.quorum.promise],
+      ['dashboard', dashboardAddress(nodes[0]!.api, await readApiToken(dataFolderPaths(first), 'operate'))]
     ]),
     '',
     'try next, in another terminal:',

@@ -90,20 +90,19 @@ async function checkDevice(threads: number): Promise<Finding> {
   const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
   try {
     const { probeDevice } = await import('../../experts/index.ts')
-    const { provider, name, gigaflopsPerSecond, reasons } = await probeDevice({ threads, logger: quiet })
+    const { provider, name, score, tier, why } = await probeDevice({ threads, logger: quiet })
     if (provider !== null) {
       return {
         check: 'device',
         verdict: 'ok',
-        detail: `${provider}: ${name}, ${Math.round(gigaflopsPerSecond)} GFLOP/s`,
+        detail: `${name}, score ${score}, tier ${tier}; ${why}`,
         nextStep: null
       }
     }
-    const detail = reasons.map(reason => `${reason.provider}: ${reason.reason}`).join('; ')
     return {
       check: 'device',
       verdict: 'warn',
-      detail,
+      detail: why,
       nextStep: 'this node cannot compute; set experts.enabled = false, or install again'
     }
   } catch (error) {

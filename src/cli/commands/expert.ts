@@ -1,6 +1,8 @@
-import type { ExpertView } from '../../node/index.ts'
+import type { ExpertHolderView, ExpertView } from '../../node/index.ts'
 import type { RegisterCommand } from '../context.ts'
 import { fields, table } from '../output.ts'
+
+type ExpertDetails = ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] }
 
 export const register: RegisterCommand = (command, context) => {
   command
@@ -18,9 +20,11 @@ export const register: RegisterCommand = (command, context) => {
           part.shape.join(' x '),
           part.versions,
           part.local ? 'yes' : 'no',
+          part.holders,
           part.tensor
         ])
-        await output.answer(null, () => table(['name', 'layer', 'kind', 'shape', 'versions', 'here', 'tensor'], rows))
+        const heads = ['name', 'layer', 'kind', 'shape', 'versions', 'here', 'others', 'tensor']
+        await output.answer(null, () => table(heads, rows))
       }
     })
   command
@@ -29,11 +33,11 @@ export const register: RegisterCommand = (command, context) => {
     .argument('<name>', 'its name, as list prints it')
     .action(async (name: string) => {
       const { output, daemon } = context()
-      const part = await (await daemon()).json<ExpertView & { history: readonly string[] }>({
+      const part = await (await daemon()).json<ExpertDetails>({
         path: `/v0/experts/${encodeURIComponent(name)}`
       })
-      await output.answer(part, () =>
-        fields([
+      await output.answer(part, async () => {
+        const facts = fields([
           ['name', part.name],
           ['kind', part.blockType],
           ['layer', part.layer],
@@ -44,6 +48,18 @@ export const register: RegisterCommand = (command, context) => {
           ['versions', part.versions],
           ['history', part.history.join(' ')]
         ])
-      )
+        return part.heldBy.length === 0 ? facts : `${facts}\n\n${await holdersTable(part.heldBy)}`
+      })
     })
+}
+
+function holdersTable(holders: readonly ExpertHolderView[]): Promise<string> {
+  const rows = holders.map(({ peerId, standing, roundTripMs, openCalls, priceUnitsPer1000Rows }) => [
+    peerId,
+    standing,
+    roundTripMs === null ? '' : roundTripMs.toFixed(1),
+    openCalls,
+    priceUnitsPer1000Rows
+  ])
+  return table(['holder', 'standing', 'round trip ms', 'open calls', 'units per 1000 rows'], rows)
 }

@@ -1,5 +1,6 @@
 import {
   bytesToHex,
+  type CanonicalValue,
   type CID,
   cidOfDigest,
   concatBytes,
@@ -241,6 +242,7 @@ export class Executor {
   #record(block: Block, shape: readonly number[]): void {
     const { chain_id, index, expert_name, block_type, layer_id, tensor } = block.header
     this.#state.set(`chain/${chain_id}`, { height: index + 1, head: block.cid })
+    if (chain_id === 'A' && block_type === 'model' && expert_name !== null) this.#nameModelBlock(expert_name, block.cid)
     if (chain_id !== 'B' || expert_name === null || tensor === null) return
     this.#state.set(`block/${block.cid.toString()}`, index)
     this.#state.set(`part/${expert_name}`, { block: block.cid, shape: [...shape], type: block_type })
@@ -252,6 +254,13 @@ export class Executor {
       tensor: tensor.toString(),
       shape
     })
+  }
+
+  /** A handler cannot know the CID of the block that is made of what it returns. */
+  #nameModelBlock(name: string, block: CID): void {
+    const key = `model/${name}`
+    const model = this.#state.get(key)
+    if (typeof model === 'object' && model !== null) this.#state.set(key, { ...model, block } as CanonicalValue)
   }
 
   #begin(): void {

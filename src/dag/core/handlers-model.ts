@@ -41,6 +41,33 @@ const partJson = z.strictObject({
 })
 type PartPayload = z.output<typeof partJson>
 
+const registerJson = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9]{0,31}$/),
+  architecture: z.record(z.string(), z.unknown()),
+  tokenizer: cidText.nullable().default(null),
+  parts: z.int().min(1).max(1_048_576)
+})
+type RegisterPayload = z.output<typeof registerJson>
+
+/** First segments of the names of genesis parts, and what people call that model. */
+const reservedModelName = /^(?:genesis|embedding|output|layer\d+)$/
+const architectureBytesMax = 4096
+
+export function isReservedModelName(name: string): boolean {
+  return reservedModelName.test(name)
+}
+
+/** `model/<name>` in the state. The executor writes `block` when it has made it. */
+type RegisteredModel = {
+  readonly author: string
+  readonly architecture: CanonicalValue
+  readonly tokenizer: CID | null
+  readonly parts: number
+  /** Height of chain B then: a part of that name from before is not this model's. */
+  readonly partsFrom: number
+  readonly block: CID
+}
+
 const datasetJson = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
   data: cidText,
@@ -87,6 +114,29 @@ export const modelHandler: EventHandler = {
   }
 }
 
+/** `model-register`: a model of its author's under a new name, on chain A; its parts follow as events of their own. */
+export const modelRegisterHandler: EventHandler = {
+  type: 'model-register',
+  purpose: 'a new model under its name: architecture, tokenizer and number of parts, on chain A',
+  encodePayload: json => encodeChecked('model-register', registerJson, json),
+  describePayload: payload => describe(read('model-register', payload)),
+  apply: input => {
+    requireStake(input)
+    const { envelope, state } = input
+    const { name, ...rest } = payloadOf('model-register', registerJson, envelope.payload) as RegisterPayload
+    if (isReservedModelName(name)) throw new BlyanError('MODEL_NAME_RESERVED', { name })
+    if (state.get(`model/${name}`) !== undefined) throw new BlyanError('MODEL_NAME_TAKEN', { name })
+    const architecture = rest.architecture as CanonicalValue
+    const sizeBytes = encodeCanonical(architecture).length
+    if (sizeBytes > architectureBytesMax)
+      throw invalid('model-register', `architecture: ${sizeBytes} bytes, more than ${architectureBytesMax}`)
+    const { height } = (state.get('chain/B') as { height: number } | undefined) ?? { height: 0 }
+    const author = publicKeyToText(envelope.author)
+    state.set(`model/${name}`, { author, ...rest, architecture, partsFrom: height, block: null })
+    return { ...plain('A', 'model'), name, payloadHash: sha256(envelope.payload) }
+  }
+}
+
 /** One handler per kind of part of the model; each version is a block on chain B. */
 export function partHandler(type: 'expert' | 'router' | 'attention' | 'embedding'): EventHandler {
   return {
@@ -118,8 +168,13 @@ export const datasetHandler: EventHandler = {
   }
 }
 
-function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): BlockDraft {
-  const part = state.get(`part/${payload.name}`) as { block: CID; shape: number[]; type: string } | undefined
+type Part = { readonly block: CID; readonly shape: number[]; readonly type: string }
+
+function applyPart(type: string, payload: PartPayload, { envelope, state }: ApplyInput): BlockDraft {
+  const model = modelOf(payload.name, state)
+  const part = partOf(payload.name, state, model)
+  if (model !== undefined && part === undefined && model.author !== publicKeyToText(envelope.author))
+    throw new BlyanError('MODEL_PART_FOREIGN', { name: payload.name })
   if (part !== undefined) {
     if (part.type !== type) throw invalid(type, `${payload.name} is a part of type ${part.type}`)
     if (part.shape.join() !== payload.shape.join()) {
@@ -139,7 +194,8 @@ function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): B
     })
   }
   for (const dependency of payload.dependsOn) {
-    if (state.get(`block/${dependency.toString()}`) === undefined)
+    const isModel = model?.block.equals(dependency) === true
+    if (!isModel && state.get(`block/${dependency.toString()}`) === undefined)
       throw new BlyanError('CHAIN_DEPENDENCY_UNKNOWN', { block: payload.name, dependency: dependency.toString() })
   }
   return {
@@ -153,6 +209,19 @@ function applyPart(type: string, payload: PartPayload, { state }: ApplyInput): B
     dependsOn: [...(part === undefined ? [] : [part.block]), ...payload.dependsOn],
     shape: payload.shape
   }
+}
+
+function modelOf(partName: string, state: ApplyInput['state']): RegisteredModel | undefined {
+  const [first, ...rest] = partName.split('.')
+  if (rest.length === 0) return undefined
+  return state.get(`model/${first}`) as RegisteredModel | undefined
+}
+
+/** Parts that somebody put under the name of a model before it was registered do not count: its author begins anew. */
+function partOf(name: string, state: ApplyInput['state'], model: RegisteredModel | undefined): Part | undefined {
+  const part = state.get(`part/${name}`) as Part | undefined
+  if (part === undefined || model === undefined) return part
+  return Number(state.get(`block/${part.block.toString()}`)) < model.partsFrom ? undefined : part
 }
 
 function requireStake({ envelope, state }: ApplyInput): void {

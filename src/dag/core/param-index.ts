@@ -11,8 +11,15 @@ export type PartVersion = {
 /** ParamIndex (seed 004): from a part's name to its newest block, with its history, oldest first. */
 export class ParamIndex {
   readonly #versions = new Map<string, PartVersion[]>()
+  #changes = 0
+
+  /** How often something was added: what is made of an index is still right while this is the same. */
+  get changes(): number {
+    return this.#changes
+  }
 
   add(version: PartVersion): void {
+    this.#changes++
     const versions = this.#versions.get(version.name)
     if (versions === undefined) this.#versions.set(version.name, [version])
     else versions.push(version)

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type EngineLogger, readLines, spawnEngineProcess } from '../engine/engine-child.ts'
 import { channelDescriptor, type Provider } from '../engine/engine-protocol.ts'
+import { scoreDevice } from './device-score.ts'
 import type { ProviderMeasurement } from './provider-measurement.ts'
 
 export type ProviderReason = {
@@ -15,6 +16,7 @@ export type ProviderReason = {
   readonly reason: string
   /** Measured, null if it does not work. */
   readonly gigaflopsPerSecond: number | null
+  readonly transferBytesPerSecond: number | null
 }
 
 export type DeviceProbe = {
@@ -22,8 +24,14 @@ export type DeviceProbe = {
   readonly provider: Provider | null
   readonly name: string
   readonly gigaflopsPerSecond: number
+  readonly transferBytesPerSecond: number
   /** Memory of the device, the machine's own for `cpu`; null where no one says. */
   readonly memoryBytes: number | null
+  /** Of what was measured; 0 without a device. A processor has no memory of its own to count. */
+  readonly score: number
+  readonly tier: number
+  /** One sentence for people: why this device and none of those tried before. */
+  readonly why: string
   readonly elapsedMs: number
   /** One entry a provider, in the order they were tried. */
   readonly reasons: readonly ProviderReason[]
@@ -47,29 +55,57 @@ export async function probeDevice(needs: DeviceProbeNeeds): Promise<DeviceProbe>
   const startedAtMs = performance.now()
   const reasons: ProviderReason[] = []
   for (const provider of order) reasons.push(await probeProvider(provider, needs))
-  const speedOf = (provider: Provider): number =>
-    reasons.find(reason => reason.provider === provider)?.gigaflopsPerSecond ?? 0
-  const working = reasons.filter(reason => reason.ok)
-  const chosen = working.find(({ provider }) => speedOf(provider) >= speedOf('cpu'))?.provider ?? null
-  const { name, memoryBytes } = await describeDevice(chosen)
+  const chosen = chooseDevice(reasons)
+  const { name, memoryBytes } = await describeDevice(chosen?.provider ?? null)
+  const gigaflopsPerSecond = chosen?.gigaflopsPerSecond ?? 0
+  const transferBytesPerSecond = chosen?.transferBytesPerSecond ?? 0
   return {
-    provider: chosen,
+    provider: chosen?.provider ?? null,
     name,
-    gigaflopsPerSecond: chosen === null ? 0 : speedOf(chosen),
+    gigaflopsPerSecond,
+    transferBytesPerSecond,
     memoryBytes,
+    ...scoreDevice({
+      videoMemoryBytes: chosen?.provider === 'cpu' ? 0 : (memoryBytes ?? 0),
+      teraflopsPerSecond: gigaflopsPerSecond / 1000,
+      transferBytesPerSecond
+    }),
+    why: whyText(chosen, reasons),
     elapsedMs: performance.now() - startedAtMs,
     reasons
   }
 }
 
+/** The first that works and is not slower than the processor. Pure. */
+export function chooseDevice(reasons: readonly ProviderReason[]): ProviderReason | undefined {
+  const processor = reasons.find(({ provider }) => provider === 'cpu')?.gigaflopsPerSecond ?? 0
+  return reasons.find(({ ok, gigaflopsPerSecond }) => ok && (gigaflopsPerSecond ?? 0) >= processor)
+}
+
+/** Pure. */
+export function whyText(chosen: ProviderReason | undefined, reasons: readonly ProviderReason[]): string {
+  const others = reasons
+    .slice(0, chosen === undefined ? reasons.length : reasons.indexOf(chosen))
+    .map(({ provider, ok, reason }) => `not ${provider}: ${ok ? `slower than the processor, ${reason}` : reason}`)
+  return [chosen === undefined ? 'nothing works here' : `${chosen.provider}: ${chosen.reason}`, ...others].join('; ')
+}
+
 async function probeProvider(provider: Provider, needs: DeviceProbeNeeds): Promise<ProviderReason> {
   const lacking = provider === 'cuda' ? lackingForCuda() : provider === 'webgpu' ? lackingForWebGpu() : undefined
-  if (lacking !== undefined) return { provider, ok: false, reason: lacking, gigaflopsPerSecond: null }
+  const failed = (reason: string): ProviderReason => ({
+    provider,
+    ok: false,
+    reason,
+    gigaflopsPerSecond: null,
+    transferBytesPerSecond: null
+  })
+  if (lacking !== undefined) return failed(lacking)
   const measured = await measureInProcess(provider, needs)
-  if (!measured.ok) return { provider, ok: false, reason: measured.reason, gigaflopsPerSecond: null }
-  const { gigaflopsPerSecond, startMs } = measured
-  const reason = `${gigaflopsPerSecond.toFixed(1)} GFLOP/s, started in ${Math.round(startMs)} ms`
-  return { provider, ok: true, reason, gigaflopsPerSecond }
+  if (!measured.ok) return failed(measured.reason)
+  const { gigaflopsPerSecond, transferBytesPerSecond, startMs } = measured
+  const transferText = `${(transferBytesPerSecond / 1e9).toFixed(1)} GB/s to it`
+  const reason = `${gigaflopsPerSecond.toFixed(1)} GFLOP/s, ${transferText}, started in ${Math.round(startMs)} ms`
+  return { provider, ok: true, reason, gigaflopsPerSecond, transferBytesPerSecond }
 }
 
 function measureInProcess(provider: Provider, needs: DeviceProbeNeeds): Promise<ProviderMeasurement> {
@@ -109,7 +145,10 @@ function measureInProcess(provider: Provider, needs: DeviceProbeNeeds): Promise<
 function readMeasurement(text: string): ProviderMeasurement | undefined {
   try {
     const value = JSON.parse(text) as ProviderMeasurement
-    if (value.ok) return Number.isFinite(value.gigaflopsPerSecond) && Number.isFinite(value.startMs) ? value : undefined
+    if (value.ok) {
+      const { gigaflopsPerSecond, transferBytesPerSecond, startMs } = value
+      return [gigaflopsPerSecond, transferBytesPerSecond, startMs].every(Number.isFinite) ? value : undefined
+    }
     return { ok: false, reason: String(value.reason).slice(0, 1000) }
   } catch {
     return undefined

@@ -1,25 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex, Readable } from 'node:stream'
 import { BlyanError } from '../../errors/index.ts'
+import type { CallDesk } from './call-desk.ts'
 import { type EngineLogger, readLines } from './engine-child.ts'
 import { channelDescriptor, type EngineOperation, errorFromFrame } from './engine-protocol.ts'
+import type { LinkLimits, LinkState } from './engine-types.ts'
 import { closedReason, createFrameChannel, type Frame, type FrameChannel } from './frame-channel.ts'
 import { asMap } from './frame-fields.ts'
-
-export type LinkLimits = {
-  readonly frameBytesMax: number
-  readonly openRequestsMax: number
-  /** How long a request may go without a sign of life from the engine. */
-  readonly requestTimeoutMs: number
-  readonly startTimeoutMs: number
-  /** Restarts within `restartWindowMs` before the engine is given up. */
-  readonly restartsMax: number
-  readonly restartWindowMs: number
-  /** Pause before the first restart; doubles with each restart in the window, up to 30 times itself. */
-  readonly backOffMs: number
-}
-
-export type LinkState = 'stopped' | 'starting' | 'running' | 'failed'
 
 export type RequestOptions = {
   readonly signal?: AbortSignal
@@ -44,6 +31,8 @@ export interface EngineLink {
 
 export type EngineLinkNeeds = {
   readonly spawnProcess: () => ChildProcess
+  /** Answers what the engine asks; without one an engine that asks is taken for broken. */
+  readonly calls?: CallDesk
   readonly limits: LinkLimits
   readonly logger: EngineLogger
 }
@@ -207,21 +196,20 @@ class ChildProcessLink implements EngineLink {
       this.#needs.logger.info({ engineProcess: running.child.pid }, 'engine started')
       return
     }
-    if (typeof frame.id !== 'number') {
-      this.#kill(running, 'it sent a message without a number')
-      return
-    }
-    const request = this.#open.get(frame.id)
-    // Late answers to what was cancelled or timed out.
-    if (request === undefined) return
     try {
-      this.#deliver(frame.id, request, frame)
+      if (typeof frame.id === 'number') this.#deliver(frame.id, frame)
+      else if (frame.call === undefined || this.#needs.calls === undefined) {
+        this.#kill(running, 'it sent a message without a number')
+      } else this.#needs.calls.receive(frame, answer => running.channel?.send(answer))
     } catch {
-      this.#kill(running, 'it sent an answer that cannot be read')
+      this.#kill(running, 'it sent a message that cannot be read')
     }
   }
 
-  #deliver(id: number, request: OpenRequest, frame: Frame): void {
+  #deliver(id: number, frame: Frame): void {
+    const request = this.#open.get(id)
+    // Late answers to what was cancelled or timed out.
+    if (request === undefined) return
     if (frame.event !== undefined) {
       request.timer.refresh()
       request.onEvent?.(asMap(frame.event, 'event'))
@@ -261,6 +249,7 @@ class ChildProcessLink implements EngineLink {
     if (running !== this.#running) return
     clearTimeout(this.#startTimer)
     running?.channel?.close()
+    this.#needs.calls?.abandon()
     this.#running = undefined
     this.#lastReason = reason
     const wasStopped = this.#state === 'stopped'

@@ -6,11 +6,41 @@ import { asMap, textField } from './frame-fields.ts'
  * What the daemon and its engine process say to each other.
  * Daemon: `{ id, operation, ... }`, and `{ id, operation: 'cancel' }` for an open id. Engine: first `{ ready: true }`, then
  * `{ id, event }` any number of times and `{ id, result }` or `{ id, error: { code, payload } }` once.
+ * For experts that are elsewhere the engine asks: `{ call, model, layer, experts, rowCounts, lengths, values, requestOfRow,
+ * requests, isPrompt }` or `{ call, cancelled: true }`; the daemon answers with `{ id: 0, operation: 'answerCall', call, lengths,
+ * values }` or `{ ..., error }`. Values are fp32 and numbers of rows u32, little-endian.
  */
-export type EngineOperation = 'loadModel' | 'replacePart' | 'evaluate' | 'generate' | 'runExpert' | 'release' | 'status'
+export type EngineOperation =
+  | 'loadModel'
+  | 'replacePart'
+  | 'dropPart'
+  | 'setElsewhere'
+  | 'evaluate'
+  | 'evaluateTokens'
+  | 'generate'
+  | 'generateTokens'
+  | 'runExperts'
+  | 'release'
+  | 'status'
+
+/** What the engine process is told of `EngineLimits`. */
+export type EngineBounds = {
+  readonly answersMax: number
+  readonly answersWaitingMax: number
+  readonly keyValueBytesMax: number
+  readonly expertRowsWaitingMax: number
+  readonly mappedSessionsMax: number
+}
 
 /** An execution provider of ONNX Runtime. */
 export type Provider = 'cuda' | 'webgpu' | 'cpu'
+
+export type ExecutableSettings = {
+  readonly folder: string
+  readonly bytesMax: number
+  /** Smaller experts are prepacked as quickly as an executable is opened. */
+  readonly fromBytes: number
+}
 
 /** Told to the child on its command line, as JSON. */
 export type EngineProcessTask =
@@ -20,6 +50,9 @@ export type EngineProcessTask =
       readonly provider: Provider
       readonly threads: number
       readonly frameBytesMax: number
+      readonly bounds: EngineBounds
+      readonly expertMemoryBytesMax?: number
+      readonly executables?: ExecutableSettings | undefined
     }
   | { readonly task: 'probe'; readonly provider: Provider; readonly threads: number }
 

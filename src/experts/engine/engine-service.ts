@@ -1,71 +1,95 @@
 import { BlyanError } from '../../errors/index.ts'
-import { type Architecture, describeModel, parseArchitecture } from '../model/architecture.ts'
 import { evaluateWindows } from '../model/evaluate.ts'
 import { generateBytes } from '../model/generate.ts'
+import { parseArchitecture } from '../model/parse-architecture.ts'
+import { describeModel } from '../model/part-layout.ts'
 import { createTokenChooser } from '../model/sampling.ts'
-import { type EngineOperation, errorToFrame } from './engine-protocol.ts'
+import { type EngineBounds, type EngineOperation, errorToFrame } from './engine-protocol.ts'
 import type { Frame } from './frame-channel.ts'
 import {
   bytesField,
-  floatBytes,
-  floatsField,
+  flagField,
   integerField,
+  integersField,
   listField,
   mapField,
   numberField,
-  textField
+  textField,
+  textsField
 } from './frame-fields.ts'
-import { createModelSessions, type ModelSessions, type SessionSettings } from './model-sessions.ts'
-import { type LocatedPart, locatePart, partFileFromFrame } from './part-file.ts'
+import type { SessionSettings } from './graph-session.ts'
+import { createLoadedModel, type LoadedModel } from './loaded-model.ts'
+import type { SessionLease } from './model-sessions.ts'
+import { modelStatusToFrame } from './model-status.ts'
+import { packResults, unpackLoads, wordBytes, wordsField } from './packed-rows.ts'
+import { type LocatedPart, locatePart, type PartFile, partFileFromFrame } from './part-file.ts'
+import { createRemoteCalls, type RemoteCalls } from './remote-calls.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 /** Answers frames in the engine process. Requests run side by side: every graph that runs lets the next in line go. */
 export interface EngineService {
   handle(frame: Frame): void
 }
 
-export function createEngineService(needs: SessionSettings & { send: (frame: Frame) => void }): EngineService {
+export type EngineServiceNeeds = SessionSettings & {
+  readonly bounds: EngineBounds
+  readonly send: (frame: Frame) => void
+}
+
+export function createEngineService(needs: EngineServiceNeeds): EngineService {
   return new SessionEngineService(needs)
 }
 
-type Turn = { readonly signal: AbortSignal; readonly tell: (event: Frame) => void }
+type Turn = { readonly id: number; readonly signal: AbortSignal; readonly tell: (event: Frame) => void }
 type Handler = (frame: Frame, turn: Turn) => Promise<Frame>
 
+/** How often a request that has nothing else to say shows that it is not stuck. */
+const signOfLifeMs = 5000
+const locatedPerSignOfLife = 256
+
 class SessionEngineService implements EngineService {
-  readonly #settings: SessionSettings
-  readonly #send: (frame: Frame) => void
-  readonly #models = new Map<string, ModelSessions>()
+  readonly #needs: EngineServiceNeeds
+  readonly #models = new Map<string, LoadedModel>()
   readonly #open = new Map<number, AbortController>()
+  readonly #calls: RemoteCalls
+  readonly #turns: Turns = createTurns()
   readonly #handlers: Readonly<Record<EngineOperation, Handler>> = {
     loadModel: (frame, turn) => this.#loadModel(frame, turn),
     replacePart: frame => this.#replacePart(frame),
-    evaluate: (frame, turn) => this.#evaluate(frame, turn),
+    dropPart: frame => this.#dropPart(frame),
+    setElsewhere: async frame => this.#setElsewhere(frame),
+    evaluate: (frame, turn) => this.#evaluate(frame, bytesField(frame, 'bytes'), turn),
+    evaluateTokens: (frame, turn) => this.#evaluate(frame, wordsField(frame, 'tokens'), turn),
     generate: (frame, turn) => this.#generate(frame, turn),
-    runExpert: frame => this.#runExpert(frame),
+    generateTokens: (frame, turn) => this.#generateTokens(frame, turn),
+    runExperts: (frame, turn) => this.#runExperts(frame, turn),
     release: frame => this.#release(frame),
     status: async () => this.#status()
   }
 
-  constructor(needs: SessionSettings & { send: (frame: Frame) => void }) {
-    this.#settings = needs
-    this.#send = needs.send
+  constructor(needs: EngineServiceNeeds) {
+    this.#needs = needs
+    this.#calls = createRemoteCalls(needs.send)
   }
 
   handle(frame: Frame): void {
     const id = integerField(frame, 'id')
     const operation = textField(frame, 'operation')
-    if (operation === 'cancel') this.#open.get(id)?.abort()
+    if (operation === 'cancel') this.#open.get(id)?.abort(refused('it was cancelled'))
+    else if (operation === 'answerCall') this.#calls.receive(frame)
     else void this.#answer(id, operation, frame)
   }
 
   async #answer(id: number, operation: string, frame: Frame): Promise<void> {
+    const { send } = this.#needs
     const controller = new AbortController()
     this.#open.set(id, controller)
     try {
       if (!isOperation(operation, this.#handlers)) throw refused(`"${operation}" is no operation`)
-      const turn = { signal: controller.signal, tell: (event: Frame) => this.#send({ id, event }) }
-      this.#send({ id, result: await this.#handlers[operation](frame, turn) })
+      const turn = { id, signal: controller.signal, tell: (event: Frame) => send({ id, event }) }
+      send({ id, result: await this.#handlers[operation](frame, turn) })
     } catch (error) {
-      this.#send({ id, error: errorToFrame(operation, error) })
+      send({ id, error: errorToFrame(operation, error) })
     } finally {
       this.#open.delete(id)
     }
@@ -74,114 +98,169 @@ class SessionEngineService implements EngineService {
   async #loadModel(frame: Frame, turn: Turn): Promise<Frame> {
     const model = textField(frame, 'model')
     const architecture = parseArchitecture(mapField(frame, 'architecture'))
+    const descriptions = new Map(describeModel(architecture).map(part => [part.name, part]))
     const parts: LocatedPart[] = []
-    for (const part of listField(frame, 'parts')) parts.push(await this.#locate(architecture, partFileFromFrame(part)))
-    // A sign of life for each session, so that only a stuck load times out.
-    const onSession = (): void => turn.tell({ mapped: true })
-    const sessions = await createModelSessions(model, architecture, parts, this.#settings, onSession)
+    for (const entry of listField(frame, 'parts')) {
+      const part = partFileFromFrame(entry)
+      const description = descriptions.get(part.name)
+      if (description === undefined) throw new BlyanError('PART_UNKNOWN', { part: part.name })
+      parts.push(await locatePart(part, description, this.#needs.tensorFolder))
+      if (parts.length % locatedPerSignOfLife === 0) turn.tell({})
+    }
+    const loaded = createLoadedModel({
+      model,
+      architecture,
+      parts,
+      callExperts: flagField(frame, 'canCall') ? call => this.#calls.call(call) : undefined,
+      memoryBytesMax: integerField(frame, 'memoryBytesMax'),
+      settings: this.#needs,
+      bounds: this.#needs.bounds,
+      turns: this.#turns
+    })
+    loaded.setElsewhere(textsField(frame, 'elsewhere'))
     const before = this.#models.get(model)
-    this.#models.set(model, sessions)
+    this.#models.set(model, loaded)
     await before?.release()
-    return { parts: parts.length, mappedBytes: mappedBytes(sessions) }
+    return loadOf(loaded)
   }
 
   async #replacePart(frame: Frame): Promise<Frame> {
-    const sessions = this.#model(frame)
-    await sessions.put(await this.#locate(sessions.architecture, partFileFromFrame(mapField(frame, 'part'))))
-    return { parts: sessions.parts.size, mappedBytes: mappedBytes(sessions) }
+    const model = this.#model(frame)
+    await model.sessions.put(await this.#locate(model, partFileFromFrame(mapField(frame, 'part'))))
+    return loadOf(model)
   }
 
-  async #evaluate(frame: Frame, turn: Turn): Promise<Frame> {
-    const sessions = this.#model(frame)
-    const bytes = bytesField(frame, 'bytes')
-    if (bytes.length < 2) throw refused('two bytes at least are needed to score one')
+  async #dropPart(frame: Frame): Promise<Frame> {
+    const model = this.#model(frame)
+    await model.sessions.drop(model.describe(textField(frame, 'name')).name)
+    return loadOf(model)
+  }
+
+  #setElsewhere(frame: Frame): Frame {
+    this.#model(frame).setElsewhere(textsField(frame, 'experts'))
+    return {}
+  }
+
+  async #evaluate(frame: Frame, tokens: Uint8Array | Uint32Array, turn: Turn): Promise<Frame> {
+    const model = this.#model(frame)
+    if (tokens.length < 2) throw refused('two at least are needed to score one')
     const part = frame.replacement === undefined ? undefined : partFileFromFrame(mapField(frame, 'replacement'))
-    const lease = await sessions.lease(part && (await this.#locate(sessions.architecture, part)))
-    try {
+    const lease = model.sessions.lease(part && (await this.#locate(model, part)))
+    return this.#withLease(lease, async () => {
+      const runner = model.runner(lease, {
+        requestId: `evaluation-${turn.id}`,
+        priority: 'background',
+        signal: turn.signal,
+        onGraph: signOfLife(turn)
+      })
       let lossNats = 0
-      let scoredBytes = 0
-      for await (const window of evaluateWindows(lease, bytes)) {
+      let scored = 0
+      for await (const window of evaluateWindows(runner, tokens)) {
         lossNats += window.lossNats
-        scoredBytes += window.scoredBytes
-        if (turn.signal.aborted) throw refused('it was cancelled')
-        turn.tell({ scoredBytes })
+        scored += window.scoredTokens
+        turn.tell({ scored })
       }
       // DAG-CBOR has no NaN or infinity; null stands for "not finite".
-      return { lossNatsPerByte: Number.isFinite(lossNats) ? lossNats / scoredBytes : null, scoredBytes }
-    } finally {
-      await lease.end()
-    }
+      return { meanLossNats: Number.isFinite(lossNats) ? lossNats / scored : null, scored }
+    })
   }
 
   async #generate(frame: Frame, turn: Turn): Promise<Frame> {
+    const model = this.#model(frame)
     const prompt = bytesField(frame, 'prompt')
     if (prompt.length === 0) throw refused('the prompt is empty')
-    const choose = createTokenChooser(numberField(frame, 'temperature'), textField(frame, 'seed'))
-    const lease = await this.#model(frame).lease()
-    try {
+    const sampling = { temperature: numberField(frame, 'temperature'), topP: 1, seed: textField(frame, 'seed') }
+    const tokensMax = integerField(frame, 'tokensMax')
+    const lease = model.sessions.lease()
+    this.#turns.enter()
+    return this.#withLease(lease, async () => {
+      const requestId = `bytes-${turn.id}`
+      const runner = model.runner(lease, { requestId, priority: 'answer', signal: turn.signal })
       let made = 0
-      for await (const byte of generateBytes(lease, prompt, integerField(frame, 'tokensMax'), choose)) {
-        if (turn.signal.aborted) throw refused('it was cancelled')
-        turn.tell({ byte })
-        made++
+      try {
+        for await (const byte of generateBytes(runner, prompt, tokensMax, createTokenChooser(sampling))) {
+          turn.tell({ byte })
+          made++
+        }
+      } finally {
+        this.#turns.leave()
       }
       return { made }
-    } finally {
-      await lease.end()
-    }
+    })
   }
 
-  async #runExpert(frame: Frame): Promise<Frame> {
-    const sessions = this.#model(frame)
-    const name = textField(frame, 'name')
-    const tokens = floatsField(frame, 'tokens')
-    const { width } = sessions.architecture
-    if (tokens.length === 0 || tokens.length % width !== 0) throw refused(`"tokens" is not rows of ${width} values`)
-    const known = describeModel(sessions.architecture).some(part => part.name === name && part.blockType === 'expert')
-    if (!known) throw new BlyanError('PART_UNKNOWN', { part: name })
-    const lease = await sessions.lease()
-    try {
-      const { result } = await lease.run(name, { tokens: { data: tokens, dimensions: [tokens.length / width, width] } })
-      return { values: floatBytes(result!) }
-    } finally {
-      await lease.end()
+  async #generateTokens(frame: Frame, turn: Turn): Promise<Frame> {
+    const tokensMax = integerField(frame, 'tokensMax')
+    if (tokensMax < 1) throw refused('no tokens are to be made')
+    const sampling = {
+      temperature: numberField(frame, 'temperature'),
+      topP: numberField(frame, 'topP'),
+      seed: textField(frame, 'seed')
     }
+    const made = await this.#model(frame).answer({
+      requestId: textField(frame, 'requestId'),
+      tokens: wordsField(frame, 'tokens'),
+      tokensMax,
+      stopTokens: integersField(frame, 'stopTokens'),
+      choose: createTokenChooser(sampling),
+      signal: turn.signal,
+      tell: tokens => turn.tell(tokens.length === 0 ? {} : { tokens: wordBytes(tokens) })
+    })
+    return { made }
+  }
+
+  async #runExperts(frame: Frame, turn: Turn): Promise<Frame> {
+    const priority = textField(frame, 'priority') === 'background' ? 'background' : 'answer'
+    return packResults(await this.#model(frame).runExperts(unpackLoads(frame), priority, turn.signal))
   }
 
   async #release(frame: Frame): Promise<Frame> {
-    const sessions = this.#model(frame)
+    const model = this.#model(frame)
     this.#models.delete(textField(frame, 'model'))
-    await sessions.release()
+    await model.release()
     return {}
   }
 
   #status(): Frame {
-    const models = [...this.#models].map(([model, sessions]) => {
-      return { model, parts: sessions.parts.size, mappedBytes: mappedBytes(sessions) }
-    })
+    const models = [...this.#models.values()].map(model => modelStatusToFrame(model.status()))
     return { residentBytes: process.memoryUsage.rss(), models }
   }
 
-  #model(frame: Frame): ModelSessions {
+  #model(frame: Frame): LoadedModel {
     const model = textField(frame, 'model')
-    const sessions = this.#models.get(model)
-    if (sessions === undefined) throw new BlyanError('MODEL_NOT_LOADED', { model })
-    return sessions
+    const loaded = this.#models.get(model)
+    if (loaded === undefined) throw new BlyanError('MODEL_NOT_LOADED', { model })
+    return loaded
   }
 
-  async #locate(architecture: Architecture, part: ReturnType<typeof partFileFromFrame>): Promise<LocatedPart> {
-    const description = describeModel(architecture).find(({ name }) => name === part.name)
-    if (description === undefined) throw new BlyanError('PART_UNKNOWN', { part: part.name })
-    return locatePart(part, description.shape, this.#settings.tensorFolder)
+  #locate(model: LoadedModel, part: PartFile): Promise<LocatedPart> {
+    return locatePart(part, model.describe(part.name), this.#needs.tensorFolder)
+  }
+
+  async #withLease<Value>(lease: SessionLease, work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await work()
+    } finally {
+      await lease.end()
+    }
+  }
+}
+
+function loadOf(model: LoadedModel): Frame {
+  return { parts: model.sessions.parts.size, mappedBytes: model.sessions.mappedBytes }
+}
+
+function signOfLife(turn: Turn): () => void {
+  let toldAtMs = performance.now()
+  return () => {
+    if (performance.now() - toldAtMs < signOfLifeMs) return
+    toldAtMs = performance.now()
+    turn.tell({})
   }
 }
 
 function isOperation(name: string, handlers: object): name is EngineOperation {
   return Object.hasOwn(handlers, name)
-}
-
-function mappedBytes(sessions: ModelSessions): number {
-  return [...sessions.parts.values()].reduce((total, part) => total + part.dataLengthBytes, 0)
 }
 
 function refused(reason: string): BlyanError {

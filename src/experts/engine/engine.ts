@@ -1,136 +1,36 @@
 import { BlyanError } from '../../errors/index.ts'
-import { type Architecture, parseArchitecture } from '../model/architecture.ts'
-import { type EngineLogger, spawnEngineProcess } from './engine-child.ts'
-import {
-  createEngineLink,
-  type EngineLink,
-  type LinkLimits,
-  type LinkState,
-  type RequestOptions
-} from './engine-link.ts'
-import type { EngineOperation, Provider } from './engine-protocol.ts'
+import { parseArchitecture } from '../model/parse-architecture.ts'
+import { createCallDesk } from './call-desk.ts'
+import { spawnEngineProcess } from './engine-child.ts'
+import { defaultEngineLimits } from './engine-limits.ts'
+import { createEngineLink, type EngineLink, type RequestOptions } from './engine-link.ts'
+import type { EngineOperation } from './engine-protocol.ts'
+import type {
+  Engine,
+  EngineLimits,
+  EngineNeeds,
+  EngineStatus,
+  Evaluation,
+  GenerateRequest,
+  GenerateTokensRequest,
+  LoadModelRequest,
+  ModelLoad,
+  TokenEvaluation
+} from './engine-types.ts'
+import { eventStream } from './event-stream.ts'
 import type { Frame } from './frame-channel.ts'
-import { asMap, floatBytes, floatsField, integerField, listField, numberField, textField } from './frame-fields.ts'
+import { integerField, listField, numberField } from './frame-fields.ts'
+import { type KnownModel, loadModelFrame } from './known-model.ts'
+import { modelStatusFromFrame } from './model-status.ts'
+import { packLoads, unpackResults, wordBytes, wordsField } from './packed-rows.ts'
 import { type PartFile, partFileToFrame } from './part-file.ts'
 
-export type EngineLimits = LinkLimits & {
-  readonly evaluateBytesMax: number
-  readonly promptBytesMax: number
-  readonly generateTokensMax: number
-}
-
-export const defaultEngineLimits: EngineLimits = {
-  frameBytesMax: 32 * 1024 * 1024,
-  openRequestsMax: 64,
-  requestTimeoutMs: 30_000,
-  startTimeoutMs: 20_000,
-  restartsMax: 10,
-  restartWindowMs: 600_000,
-  backOffMs: 100,
-  evaluateBytesMax: 16 * 1024 * 1024,
-  promptBytesMax: 1024 * 1024,
-  generateTokensMax: 65_536
-}
-
-export type EngineNeeds = {
-  /** Every part file lies in here. */
-  readonly tensorFolder: string
-  readonly threads: number
-  /** What `probeDevice` found; `cpu` unless given. */
-  readonly device?: Provider
-  readonly logger: EngineLogger
-  readonly limits?: Partial<EngineLimits>
-}
-
-export type ModelLoad = { readonly parts: number; readonly mappedBytes: number; readonly elapsedMs: number }
-
-export type Evaluation = {
-  /** Mean over `scoredBytes`; Infinity when the model's numbers are not finite. */
-  readonly lossNatsPerByte: number
-  readonly scoredBytes: number
-  readonly elapsedMs: number
-}
-
-export type GenerateRequest = {
-  readonly model: string
-  /** At least one byte; only the newest `contextTokens` are read. */
-  readonly prompt: Uint8Array
-  readonly tokensMax: number
-  /** 0 takes the likeliest byte each time. */
-  readonly temperature: number
-  readonly seed: string
-  readonly signal?: AbortSignal
-}
-
-export type EngineStatus = {
-  readonly state: LinkState
-  readonly device: Provider
-  readonly threads: number
-  readonly restarts: number
-  readonly processId: number | null
-  /** Of the engine process, mapped pages that were touched included; 0 while none runs. */
-  readonly residentBytes: number
-  readonly models: readonly { readonly model: string; readonly parts: number; readonly mappedBytes: number }[]
-}
-
-/**
- * Computes with parts that lie in files, in a process of its own. All methods but `status` may throw ENGINE_LOST (the
- * process died; asking again works once it is back, models are loaded again by themselves), ENGINE_TIMEOUT, ENGINE_BUSY,
- * ENGINE_FAILED, ENGINE_STOPPED, ENGINE_FAULT and ENGINE_REQUEST_INVALID; those that name a model MODEL_NOT_LOADED, those that
- * compute PART_NOT_LOADED, those that take part files PART_FILE_INVALID and PART_UNKNOWN.
- */
-export interface Engine {
-  start(): Promise<void>
-  /** Ends the process and forgets no model: `start` brings them back on demand. */
-  stop(): Promise<void>
-  /** Maps a model's parts under a name of the caller's choice; some parts may be missing. Takes the place of one so named. */
-  loadModel(request: {
-    readonly model: string
-    readonly architecture: Architecture
-    readonly parts: readonly PartFile[]
-  }): Promise<ModelLoad>
-  /** Puts one part in the place of the one of its name, or adds it. Requests that run keep the old one until they end. */
-  replacePart(request: { readonly model: string; readonly part: PartFile }): Promise<ModelLoad>
-  /** Next-byte loss over `bytes`, in windows of `contextTokens`; `replacement` stands in for the part of its name, this once. */
-  evaluate(request: {
-    readonly model: string
-    readonly bytes: Uint8Array
-    readonly replacement?: PartFile
-    readonly signal?: AbortSignal
-  }): Promise<Evaluation>
-  /** Yields the bytes of an answer as they are made, one or more at a time. Leaving the loop cancels the rest. */
-  generate(request: GenerateRequest): AsyncIterable<Uint8Array>
-  /** One expert on `tokens` [N, width] (normed rows) -> a new [N, width], not yet weighted. */
-  runExpert(request: {
-    readonly model: string
-    readonly name: string
-    readonly tokens: Float32Array
-    readonly signal?: AbortSignal
-  }): Promise<Float32Array>
-  release(request: { readonly model: string }): Promise<void>
-  status(): Promise<EngineStatus>
-}
-
+/** An engine that is not started yet. It holds no process, file or timer until `start`. */
 export function createEngine(needs: EngineNeeds): Engine {
-  const limits = { ...defaultEngineLimits, ...needs.limits }
-  const { tensorFolder, threads, logger } = needs
-  const task = {
-    task: 'serve',
-    tensorFolder,
-    provider: needs.device ?? 'cpu',
-    threads,
-    frameBytesMax: limits.frameBytesMax
-  } as const
-  const link = createEngineLink({ spawnProcess: () => spawnEngineProcess(task), limits, logger })
-  return new ProcessEngine(link, needs, limits)
+  return new ProcessEngine(needs, { ...defaultEngineLimits, ...needs.limits })
 }
 
-type KnownModel = {
-  readonly architecture: Architecture
-  readonly parts: Map<string, PartFile>
-  /** The process that was asked to load it, and its answer. */
-  loading: { readonly generation: number; readonly answer: Promise<Frame> } | undefined
-}
+const executableFromBytes = 4 * 1024 * 1024
 
 class ProcessEngine implements Engine {
   readonly #link: EngineLink
@@ -138,8 +38,25 @@ class ProcessEngine implements Engine {
   readonly #limits: EngineLimits
   readonly #models = new Map<string, KnownModel>()
 
-  constructor(link: EngineLink, needs: EngineNeeds, limits: EngineLimits) {
-    this.#link = link
+  constructor(needs: EngineNeeds, limits: EngineLimits) {
+    const { tensorFolder, threads, logger } = needs
+    const provider = needs.device ?? 'cpu'
+    const { answersMax, answersWaitingMax, keyValueBytesMax, expertRowsWaitingMax, mappedSessionsMax } = limits
+    const bounds = { answersMax, answersWaitingMax, keyValueBytesMax, expertRowsWaitingMax, mappedSessionsMax }
+    const { frameBytesMax, expertMemoryBytesMax } = limits
+    const task = {
+      task: 'serve',
+      tensorFolder,
+      provider,
+      threads,
+      frameBytesMax,
+      bounds,
+      expertMemoryBytesMax,
+      executables: needs.executables && { fromBytes: executableFromBytes, ...needs.executables }
+    } as const
+    const callExpertsOf = (model: string) => this.#models.get(model)?.callExperts
+    const calls = createCallDesk({ callExpertsOf, callsMax: limits.openRequestsMax })
+    this.#link = createEngineLink({ spawnProcess: () => spawnEngineProcess(task), calls, limits, logger })
     this.#needs = needs
     this.#limits = limits
   }
@@ -152,78 +69,115 @@ class ProcessEngine implements Engine {
     return this.#link.stop()
   }
 
-  async loadModel(request: Parameters<Engine['loadModel']>[0]): Promise<ModelLoad> {
+  async loadModel(request: LoadModelRequest): Promise<ModelLoad> {
     const startedAtMs = performance.now()
-    const architecture = parseArchitecture(request.architecture)
-    const parts = new Map(request.parts.map(part => [part.name, part]))
-    const known: KnownModel = { architecture, parts, loading: undefined }
+    const known: KnownModel = {
+      architecture: parseArchitecture(request.architecture),
+      parts: new Map(request.parts.map(part => [part.name, part])),
+      callExperts: request.callExperts,
+      memoryBytesMax: request.memoryBytesMax ?? this.#limits.memoryBytesMax,
+      elsewhere: [],
+      loading: undefined
+    }
     const answer = await this.#load(request.model, known, await this.#link.ready())
     this.#models.set(request.model, known)
     return modelLoad(answer, startedAtMs)
   }
 
-  async replacePart(request: Parameters<Engine['replacePart']>[0]): Promise<ModelLoad> {
+  async replacePart({ model, part }: { model: string; part: PartFile }): Promise<ModelLoad> {
     const startedAtMs = performance.now()
-    const answer = await this.#ask(request.model, 'replacePart', { part: partFileToFrame(request.part) })
-    this.#models.get(request.model)?.parts.set(request.part.name, request.part)
-    return modelLoad(answer, startedAtMs)
+    const known = this.#known(model)
+    const before = known.parts.get(part.name)
+    known.parts.set(part.name, part)
+    try {
+      return modelLoad(await this.#ask(model, 'replacePart', { part: partFileToFrame(part) }), startedAtMs)
+    } catch (error) {
+      // Refused: the one before still stands in the engine, or is what a new process will be given.
+      if (known.parts.get(part.name) === part) {
+        if (before === undefined) known.parts.delete(part.name)
+        else known.parts.set(part.name, before)
+      }
+      throw error
+    }
+  }
+
+  async dropPart({ model, name }: { model: string; name: string }): Promise<ModelLoad> {
+    const startedAtMs = performance.now()
+    this.#known(model).parts.delete(name)
+    return modelLoad(await this.#ask(model, 'dropPart', { name }), startedAtMs)
+  }
+
+  async setElsewhere({ model, experts }: { model: string; experts: readonly string[] }): Promise<void> {
+    this.#known(model).elsewhere = experts
+    await this.#ask(model, 'setElsewhere', { experts })
   }
 
   async evaluate(request: Parameters<Engine['evaluate']>[0]): Promise<Evaluation> {
     const startedAtMs = performance.now()
     const { bytes, replacement, signal } = request
     atMost('bytes to evaluate', bytes.length, this.#limits.evaluateBytesMax)
-    const fields: Frame = replacement === undefined ? { bytes } : { bytes, replacement: partFileToFrame(replacement) }
+    const fields = { bytes, ...replacementFields(replacement) }
     const answer = await this.#ask(request.model, 'evaluate', fields, { signal })
     return {
-      lossNatsPerByte:
-        answer.lossNatsPerByte === null ? Number.POSITIVE_INFINITY : numberField(answer, 'lossNatsPerByte'),
-      scoredBytes: integerField(answer, 'scoredBytes'),
+      lossNatsPerByte: meanLoss(answer),
+      scoredBytes: integerField(answer, 'scored'),
+      elapsedMs: performance.now() - startedAtMs
+    }
+  }
+
+  async evaluateTokens(request: Parameters<Engine['evaluateTokens']>[0]): Promise<TokenEvaluation> {
+    const startedAtMs = performance.now()
+    const { tokens, replacement, signal } = request
+    atMost('tokens to evaluate', tokens.length, this.#limits.evaluateTokensMax)
+    const fields = { tokens: wordBytes(tokens), ...replacementFields(replacement) }
+    const answer = await this.#ask(request.model, 'evaluateTokens', fields, { signal })
+    return {
+      lossNatsPerToken: meanLoss(answer),
+      scoredTokens: integerField(answer, 'scored'),
       elapsedMs: performance.now() - startedAtMs
     }
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<Uint8Array> {
-    const { prompt, tokensMax, temperature, seed } = request
+    const { model, prompt, tokensMax, temperature, seed, signal } = request
     atMost('bytes of a prompt', prompt.length, this.#limits.promptBytesMax)
     atMost('bytes to generate', tokensMax, this.#limits.generateTokensMax)
-    if (!(temperature >= 0 && temperature <= 100)) throw refused('the temperature is not from 0 to 100')
-    const left = new AbortController()
-    const signal = request.signal === undefined ? left.signal : AbortSignal.any([request.signal, left.signal])
-    const made: number[] = []
-    let ended = false
-    let wake = (): void => {}
-    const onEvent = (event: Frame): void => {
-      made.push(integerField(event, 'byte'))
-      wake()
-    }
+    checkTemperature(temperature)
     const fields = { prompt, tokensMax, temperature, seed }
-    const answer = this.#ask(request.model, 'generate', fields, { signal, onEvent })
-    const end = (): void => {
-      ended = true
-      wake()
+    const ask = (options: RequestOptions): Promise<Frame> => this.#ask(model, 'generate', fields, options)
+    const read = (event: Frame): number | undefined =>
+      event.byte === undefined ? undefined : integerField(event, 'byte')
+    for await (const bytes of eventStream(ask, read, signal)) yield Uint8Array.from(bytes)
+  }
+
+  async *generateTokens(request: GenerateTokensRequest): AsyncGenerator<{ readonly tokens: Uint32Array }> {
+    const { model, tokens, tokensMax, stopTokens, sampling, requestId, signal } = request
+    atMost('tokens to generate', tokensMax, this.#limits.generateTokensMax)
+    checkTemperature(sampling.temperature)
+    if (!(sampling.topP > 0 && sampling.topP <= 1)) throw refused('topP is not above 0 and at most 1')
+    const fields = { ...sampling, tokens: wordBytes(tokens), tokensMax, stopTokens, requestId }
+    const ask = (options: RequestOptions): Promise<Frame> => this.#ask(model, 'generateTokens', fields, options)
+    const read = (event: Frame): Uint32Array | undefined =>
+      event.tokens === undefined ? undefined : wordsField(event, 'tokens')
+    for await (const made of eventStream(ask, read, signal)) {
+      yield { tokens: Uint32Array.from(made.flatMap(chosen => [...chosen])) }
     }
-    answer.then(end, end)
-    try {
-      while (!ended || made.length > 0) {
-        if (made.length > 0) yield Uint8Array.from(made.splice(0))
-        else await new Promise<void>(resolve => (wake = resolve))
-      }
-      await answer
-    } finally {
-      left.abort()
-    }
+  }
+
+  async runExperts(request: Parameters<Engine['runExperts']>[0]): Promise<readonly Float32Array[]> {
+    const { model, loads, priority, signal } = request
+    const answer = await this.#ask(model, 'runExperts', { ...packLoads(loads), priority }, { signal })
+    return unpackResults(answer)
   }
 
   async runExpert(request: Parameters<Engine['runExpert']>[0]): Promise<Float32Array> {
-    const fields = { name: request.name, tokens: floatBytes(request.tokens) }
-    return floatsField(await this.#ask(request.model, 'runExpert', fields, { signal: request.signal }), 'values')
+    const { model, name, tokens, signal } = request
+    const results = await this.runExperts({ model, loads: [{ name, rows: tokens }], priority: 'answer', signal })
+    return results[0]!
   }
 
-  async release(request: { readonly model: string }): Promise<void> {
-    const { model } = request
-    const known = this.#models.get(model)
-    if (known === undefined) throw new BlyanError('MODEL_NOT_LOADED', { model })
+  async release({ model }: { readonly model: string }): Promise<void> {
+    const known = this.#known(model)
     this.#models.delete(model)
     const generation = known.loading?.generation
     // A process that died meanwhile holds nothing that could be released.
@@ -243,14 +197,7 @@ class ProcessEngine implements Engine {
     if (still.state !== 'running') return { ...still, residentBytes: 0, models: [] }
     try {
       const answer = await this.#link.request(await this.#link.ready(), 'status', {})
-      const models = listField(answer, 'models').map(entry => {
-        const fields = asMap(entry, 'model')
-        return {
-          model: textField(fields, 'model'),
-          parts: integerField(fields, 'parts'),
-          mappedBytes: integerField(fields, 'mappedBytes')
-        }
-      })
+      const models = listField(answer, 'models').map(modelStatusFromFrame)
       return { ...still, residentBytes: integerField(answer, 'residentBytes'), models }
     } catch {
       return { ...still, state: this.#link.state, residentBytes: 0, models: [] }
@@ -259,8 +206,7 @@ class ProcessEngine implements Engine {
 
   /** Sends a request about a model, after loading that again if the process is a new one. */
   async #ask(model: string, operation: EngineOperation, fields: Frame, options: RequestOptions = {}): Promise<Frame> {
-    const known = this.#models.get(model)
-    if (known === undefined) throw new BlyanError('MODEL_NOT_LOADED', { model })
+    const known = this.#known(model)
     const generation = await this.#link.ready()
     await this.#load(model, known, generation)
     return this.#link.request(generation, operation, { ...fields, model }, options)
@@ -268,14 +214,18 @@ class ProcessEngine implements Engine {
 
   #load(model: string, known: KnownModel, generation: number): Promise<Frame> {
     if (known.loading?.generation === generation) return known.loading.answer
-    const parts = [...known.parts.values()].map(partFileToFrame)
-    const architecture = { ...known.architecture, router: { ...known.architecture.router } }
-    const answer = this.#link.request(generation, 'loadModel', { model, architecture, parts })
+    const answer = this.#link.request(generation, 'loadModel', loadModelFrame(model, known))
     known.loading = { generation, answer }
     answer.catch(() => {
       known.loading = undefined
     })
     return answer
+  }
+
+  #known(model: string): KnownModel {
+    const known = this.#models.get(model)
+    if (known === undefined) throw new BlyanError('MODEL_NOT_LOADED', { model })
+    return known
   }
 }
 
@@ -285,6 +235,19 @@ function modelLoad(answer: Frame, startedAtMs: number): ModelLoad {
     mappedBytes: integerField(answer, 'mappedBytes'),
     elapsedMs: performance.now() - startedAtMs
   }
+}
+
+/** DAG-CBOR has no infinity; null stands for it. */
+function meanLoss(answer: Frame): number {
+  return answer.meanLossNats === null ? Number.POSITIVE_INFINITY : numberField(answer, 'meanLossNats')
+}
+
+function replacementFields(replacement: PartFile | undefined): Frame {
+  return replacement === undefined ? {} : { replacement: partFileToFrame(replacement) }
+}
+
+function checkTemperature(temperature: number): void {
+  if (!(temperature >= 0 && temperature <= 100)) throw refused('the temperature is not from 0 to 100')
 }
 
 function atMost(what: string, count: number, countMax: number): void {

@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream'
-import { type CanonicalValue, decodeCanonical, encodeCanonical } from '../../codec/index.ts'
 import { BlyanError } from '../../errors/index.ts'
+import { decodeFrame, encodeFrame, type Frame, lengthBytes } from './frame-codec.ts'
 
-export type Frame = { readonly [key: string]: CanonicalValue }
+export type { Frame } from './frame-codec.ts'
 
-/** Frames over a byte stream: length (u32, big-endian), then one map in canonical DAG-CBOR. */
+/** Frames over a byte stream, as frame-codec.ts writes them. */
 export interface FrameChannel {
-  /** Queues a frame. Throws ENGINE_REQUEST_INVALID if it is larger than the limit; does nothing once the channel ended. */
+  /** Queues a frame; bytes in it must not change any more. Throws ENGINE_REQUEST_INVALID if it is larger than the limit; does nothing once the channel ended. */
   send(frame: Frame): void
   /** Ends the stream after what is queued. */
   close(): void
@@ -23,20 +23,9 @@ export type FrameChannelNeeds = {
 /** The reason `onEnd` hears when nothing went wrong. */
 export const closedReason = 'the channel was closed'
 
-const lengthBytes = 4
-
 /** Reads frames from `stream` until it ends. Nothing that arrives can throw past it or make it hold more than one frame. */
 export function createFrameChannel(needs: FrameChannelNeeds): FrameChannel {
   return new StreamFrameChannel(needs)
-}
-
-/** The bytes of a frame as they travel, length first. */
-export function encodeFrame(frame: Frame): Uint8Array {
-  const payload = encodeCanonical(frame)
-  const bytes = new Uint8Array(lengthBytes + payload.length)
-  new DataView(bytes.buffer).setUint32(0, payload.length)
-  bytes.set(payload, lengthBytes)
-  return bytes
 }
 
 class StreamFrameChannel implements FrameChannel {
@@ -55,11 +44,16 @@ class StreamFrameChannel implements FrameChannel {
   }
 
   send(frame: Frame): void {
-    const bytes = encodeFrame(frame)
-    if (bytes.length > this.#needs.frameBytesMax) {
-      throw new BlyanError('ENGINE_REQUEST_INVALID', { reason: `a message of ${bytes.length} bytes is too large` })
+    const pieces = encodeFrame(frame)
+    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (sizeBytes > this.#needs.frameBytesMax) {
+      throw new BlyanError('ENGINE_REQUEST_INVALID', { reason: `a message of ${sizeBytes} bytes is too large` })
     }
-    if (!this.#ended) this.#needs.stream.write(bytes)
+    if (this.#ended) return
+    const { stream } = this.#needs
+    stream.cork()
+    for (const piece of pieces) stream.write(piece)
+    stream.uncork()
   }
 
   close(): void {
@@ -84,15 +78,14 @@ class StreamFrameChannel implements FrameChannel {
   }
 
   #deliver(payload: Buffer): void {
-    let value: CanonicalValue
+    let frame: Frame
     try {
-      value = decodeCanonical(payload, { sizeBytesMax: this.#needs.frameBytesMax })
+      frame = decodeFrame(payload)
     } catch {
       this.#end('what came over the channel is no frame')
       return
     }
-    if (isMap(value)) this.#needs.onFrame(value)
-    else this.#end('what came over the channel is no map')
+    this.#needs.onFrame(frame)
   }
 
   /** The first chunk, made at least `sizeBytes` long; chunks are joined only once enough of them are there. */
@@ -116,10 +109,4 @@ class StreamFrameChannel implements FrameChannel {
     this.#needs.stream.destroy()
     this.#needs.onEnd(reason)
   }
-}
-
-function isMap(value: CanonicalValue): value is Frame {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  // Bytes and links are objects too; only a plain map has the plain prototype.
-  return Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null
 }

@@ -24,11 +24,28 @@ export function bytesField(frame: Frame, name: string): Uint8Array {
   return value instanceof Uint8Array ? value : refuse(name, 'bytes')
 }
 
-/** A copy, because bytes inside a frame need not lie at a multiple of four. */
+/** A view; a copy where the bytes do not lie at a multiple of four. */
 export function floatsField(frame: Frame, name: string): Float32Array {
   const bytes = bytesField(frame, name)
   if (bytes.length % 4 !== 0) refuse(name, 'fp32 values')
-  return new Float32Array(Uint8Array.from(bytes).buffer)
+  return bytes.byteOffset % 4 === 0
+    ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+    : new Float32Array(Uint8Array.from(bytes).buffer)
+}
+
+export function flagField(frame: Frame, name: string): boolean {
+  const value = frame[name]
+  return typeof value === 'boolean' ? value : refuse(name, 'true or false')
+}
+
+export function textsField(frame: Frame, name: string): string[] {
+  return listField(frame, name).map(value => (typeof value === 'string' ? value : refuse(name, 'a list of texts')))
+}
+
+export function integersField(frame: Frame, name: string): number[] {
+  return listField(frame, name).map(value =>
+    Number.isSafeInteger(value) ? (value as number) : refuse(name, 'a list of integers')
+  )
 }
 
 export function listField(frame: Frame, name: string): readonly CanonicalValue[] {

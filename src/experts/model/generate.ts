@@ -1,4 +1,5 @@
-import { createKeyValueCache, forwardHidden, forwardLogits, type ModelRunner } from './forward.ts'
+import { forwardHidden, forwardLogits, type ModelRunner } from './forward.ts'
+import { createKeyValueCache } from './key-value-cache.ts'
 import type { TokenChooser } from './sampling.ts'
 
 /**
@@ -11,15 +12,15 @@ export async function* generateBytes(
   tokensMax: number,
   choose: TokenChooser
 ): AsyncGenerator<number> {
-  const { contextTokens, width } = runner.architecture
+  const { contextTokens, width } = runner.shape
   const rowsMax = Math.min(contextTokens, prompt.length + tokensMax)
-  let cache = createKeyValueCache(runner.architecture, rowsMax)
+  let cache = createKeyValueCache(runner.shape, rowsMax)
   let seen = prompt.subarray(-contextTokens)
   let next = seen
   for (let made = 0; made < tokensMax; made++) {
     if (cache.rows + next.length > rowsMax) {
       next = seen.subarray(-Math.ceil(contextTokens / 2))
-      cache = createKeyValueCache(runner.architecture, rowsMax)
+      cache = createKeyValueCache(runner.shape, rowsMax)
     }
     const hidden = await forwardHidden(runner, next, cache)
     const byte = choose(await forwardLogits(runner, hidden.slice(-width)))

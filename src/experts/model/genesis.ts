@@ -1,5 +1,7 @@
-import { type Architecture, attentionRows, describeModel, type PartDescription } from './architecture.ts'
+import { BlyanError } from '../../errors/index.ts'
+import type { Architecture, ArchitectureV1 } from './architecture.ts'
 import { createIntegerGenerator, type IntegerGenerator } from './integer-generator.ts'
+import { describeModel, type PartDescription, sliceOf } from './part-layout.ts'
 
 export type GenesisPart = PartDescription & {
   /** Owned by the caller. */
@@ -12,9 +14,12 @@ export type GenesisPart = PartDescription & {
  * Every part has a generator of its own, seeded with "blyan-genesis/1|<seed>|<part name>". A value is the sum of four
  * 16-bit integers (low half of a word, high half, low and high of the next) minus its mean 131070, times 2^-shift:
  * at most 18 bits, so exact in fp32 on every machine. Norm weights are 1 and draw nothing. The shifts keep
- * activations near unit size and the untrained loss near ln(vocabulary).
+ * activations near unit size and the untrained loss near ln(vocabulary). Throws ARCHITECTURE_INVALID for another family.
  */
 export function* genesisParts(architecture: Architecture): Generator<GenesisPart, void, void> {
+  if (architecture.family !== 'blyan-moe/1') {
+    throw new BlyanError('ARCHITECTURE_INVALID', { reason: 'only blyan-moe/1 is drawn from a seed' })
+  }
   for (const part of describeModel(architecture)) yield { ...part, data: drawPart(architecture, part) }
 }
 
@@ -27,7 +32,7 @@ export function littleEndianBytes(data: Float32Array): Uint8Array {
 const machineIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 const sumMean = 131_070
 
-function drawPart(architecture: Architecture, part: PartDescription): Float32Array {
+function drawPart(architecture: ArchitectureV1, part: PartDescription): Float32Array {
   const { width, vocabulary, expertWidth } = architecture
   const data = new Float32Array(part.dataLengthBytes / 4)
   const next = createIntegerGenerator(`blyan-genesis/1|${architecture.seed}|${part.name}`)
@@ -39,10 +44,11 @@ function drawPart(architecture: Architecture, part: PartDescription): Float32Arr
       data.fill(1, vocabulary * width)
       break
     case 'attention': {
-      const rows = attentionRows(architecture)
-      draw(data.subarray(0, rows.output * width), shiftFor(width), next)
-      draw(data.subarray(rows.output * width, rows.attentionNorm * width), shiftFor(width) + residual, next)
-      data.fill(1, rows.attentionNorm * width)
+      const output = sliceOf(part, 'output').offsetBytes / 4
+      const norms = sliceOf(part, 'attentionNorm').offsetBytes / 4
+      draw(data.subarray(0, output), shiftFor(width), next)
+      draw(data.subarray(output, norms), shiftFor(width) + residual, next)
+      data.fill(1, norms)
       break
     }
     case 'router':

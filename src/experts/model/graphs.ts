@@ -1,240 +1,205 @@
-import { type Architecture, attentionRows } from './architecture.ts'
+import type { ModelShape } from './architecture.ts'
 import {
-  type ExternalTensor,
-  type GraphDescription,
-  type GraphNode,
-  type GraphValue,
-  type InlineTensor,
-  writeOnnxModel
-} from './onnx-writer.ts'
+  createGraphBuilder,
+  floats,
+  type GraphBuilder,
+  type PlacedPart,
+  rootMeanSquareNorm,
+  rotate
+} from './graph-builder.ts'
+import { type Int8Kernel, lookUp, multiply } from './matrix-nodes.ts'
+import type { GraphDescription } from './onnx-writer.ts'
+import { sliceOf } from './part-layout.ts'
 
-/** Where the tensor of a part lies: `location` is relative to the tensor folder. */
-export type TensorLocation = { readonly location: string; readonly dataOffsetBytes: number }
+export type { PlacedPart, TensorLocation } from './graph-builder.ts'
+export type { Int8Kernel } from './matrix-nodes.ts'
 
 /** `tokens` int64 [T] -> `hidden` [T, width], scaled as the architecture says. */
-export function embeddingGraph(architecture: Architecture, embedding: TensorLocation): Uint8Array {
-  const { width, vocabulary } = architecture
-  const scale = architecture.embeddingScale === 'sqrtWidth' ? Math.sqrt(width) : 1
-  return writeOnnxModel({
-    name: 'embedding',
-    inputs: [{ name: 'tokens', type: 'int64', dimensions: ['T'] }],
-    outputs: [floats('hidden', 'T', width)],
-    constants: [rows('embeddings', embedding, 0, [vocabulary, width], width), floatConstant('scale', scale)],
-    nodes: [node('Gather', ['embeddings', 'tokens'], ['rows']), node('Mul', ['rows', 'scale'], ['hidden'])]
-  })
+export function embeddingGraph(shape: ModelShape, embedding: PlacedPart): Uint8Array {
+  const builder = createGraphBuilder()
+  const rows = lookUp(builder, 'tokens', embedding, 'embeddings')
+  const hidden = builder.add('Mul', [rows, builder.float(shape.embeddingFactor)])
+  return builder.write(
+    'embedding',
+    [{ name: 'tokens', type: 'int64', dimensions: ['T'] }],
+    [{ ...floats('hidden', 'T', shape.width), value: hidden }]
+  )
 }
 
 /**
- * One layer up to its experts. In: `hidden` [T, width]; `pastKeys` and `pastValues` [P, keyValueHeads x headWidth], P may
- * be 0, keys rotated; `mask` [T, P+T], added to the scores; `cosines` and `sines` [T, 1, headWidth] of the new positions.
- * Out: `attended` [T, width], the residual stream after attention; `normed` [T, width], what experts and router read;
- * `routerLogits` [T, experts]; `newKeys` and `newValues` [T, keyValueHeads x headWidth].
+ * What attention needs of each row, of any number of sequences at once. In: `hidden` [T, width]; `cosines` and `sines`
+ * [T, 1, headWidth] of the rows' positions. Out: `queries` [T, heads x headWidth], `keys` and `values`
+ * [T, keyValueHeads x headWidth]; queries and keys turned.
  */
-export function trunkGraph(architecture: Architecture, attention: TensorLocation, router: TensorLocation): Uint8Array {
-  const { width, experts, keyValueHeads, headWidth, heads } = architecture
-  const keyValueWidth = keyValueHeads * headWidth
-  const at = attentionRows(architecture)
-  const slice = (name: string, row: number, dimensions: readonly number[]): ExternalTensor =>
-    rows(name, attention, row, dimensions, width)
-  return writeOnnxModel({
-    name: 'trunk',
-    inputs: [
-      floats('hidden', 'T', width),
-      floats('pastKeys', 'P', keyValueWidth),
-      floats('pastValues', 'P', keyValueWidth),
-      floats('mask', 'T', 'S'),
-      floats('cosines', 'T', 1, headWidth),
-      floats('sines', 'T', 1, headWidth)
-    ],
-    outputs: [
-      floats('attended', 'T', width),
-      floats('normed', 'T', width),
-      floats('routerLogits', 'T', experts),
-      floats('newKeys', 'T', keyValueWidth),
-      floats('newValues', 'T', keyValueWidth)
-    ],
-    constants: [
-      slice('queryWeights', at.queries, [heads * headWidth, width]),
-      slice('keyWeights', at.keys, [keyValueWidth, width]),
-      slice('valueWeights', at.values, [keyValueWidth, width]),
-      slice('outputWeights', at.output, [width, heads * headWidth]),
-      slice('attentionNorm', at.attentionNorm, [width]),
-      slice('expertsNorm', at.expertsNorm, [width]),
-      rows('routerWeights', router, 0, [experts, width], width),
-      ...normConstants(architecture),
-      ...attentionConstants(architecture)
-    ],
-    nodes: [
-      ...rootMeanSquareNorm('hidden', 'attentionNorm', 'attentionInput'),
-      ...attentionNodes(),
-      node('Add', ['hidden', 'attentionOutput'], ['attended']),
-      ...rootMeanSquareNorm('attended', 'expertsNorm', 'normed'),
-      linear('normed', 'routerWeights', 'routerLogits')
+export function projectGraph(shape: ModelShape, attention: PlacedPart, kernel: Int8Kernel): Uint8Array {
+  const { heads, keyValueHeads, headWidth } = shape
+  const builder = createGraphBuilder()
+  const input = normOf(builder, shape, attention, 'hidden', 'attentionNorm')
+  const project = (name: 'query' | 'key' | 'value', headCount: number): string => {
+    const plain = multiply(builder, input, attention, name, kernel)
+    const bias = shape.attentionBias ? builder.slice(attention, sliceOf(attention, `${name}Bias`)) : null
+    const biased = bias === null ? plain : builder.add('Add', [plain, bias])
+    if (name === 'value') return clip(builder, shape, biased)
+    const normed =
+      shape.queryKeyNorm === 'projection' ? normOf(builder, shape, attention, biased, `${name}Norm`) : biased
+    const split = builder.add('Reshape', [clip(builder, shape, normed), builder.integers([0, headCount, headWidth])])
+    const ready = shape.queryKeyNorm === 'head' ? normOf(builder, shape, attention, split, `${name}Norm`) : split
+    return builder.add('Reshape', [
+      rotate(builder, ready, 'cosines', 'sines'),
+      builder.integers([0, headCount * headWidth])
+    ])
+  }
+  const width = { queries: heads * headWidth, keys: keyValueHeads * headWidth }
+  return builder.write(
+    'project',
+    [floats('hidden', 'T', shape.width), floats('cosines', 'T', 1, headWidth), floats('sines', 'T', 1, headWidth)],
+    [
+      { ...floats('queries', 'T', width.queries), value: project('query', heads) },
+      { ...floats('keys', 'T', width.keys), value: project('key', keyValueHeads) },
+      { ...floats('values', 'T', width.keys), value: project('value', keyValueHeads) }
     ]
-  })
+  )
 }
 
-/** SwiGLU: `tokens` [N, width] -> `result` [N, width] = (silu(tokens gate) * (tokens up)) down. */
-export function expertGraph(architecture: Architecture, expert: TensorLocation): Uint8Array {
-  const { width, expertWidth } = architecture
-  const matrix = (name: string, index: number, dimensions: readonly number[]): ExternalTensor =>
-    rows(name, expert, index * width, dimensions, expertWidth)
-  return writeOnnxModel({
-    name: 'expert',
-    inputs: [floats('tokens', 'N', width)],
-    outputs: [floats('result', 'N', width)],
-    constants: [
-      matrix('gate', 0, [width, expertWidth]),
-      matrix('up', 1, [width, expertWidth]),
-      // Stored as [out, in], so that a part has one shape [3, width, expertWidth].
-      matrix('down', 2, [width, expertWidth])
+/**
+ * Attention of the T new rows of one sequence over its S rows; no weights, one for all layers. In: `queries`
+ * [T, heads x headWidth]; for each key-value head `keys<i>` and `values<i>` [S, headWidth], the new rows among them; `mask`
+ * [T, S], added to the scores. Out: `mixed` [T, heads x headWidth].
+ */
+export function attendGraph(shape: ModelShape): Uint8Array {
+  const { heads, keyValueHeads, headWidth } = shape
+  const group = heads / keyValueHeads
+  const builder = createGraphBuilder()
+  const scaled = builder.add('Mul', ['queries', builder.float(1 / Math.sqrt(headWidth))])
+  // Query heads in groups that share a key-value head: [keyValueHeads, group, T, headWidth].
+  const grouped = builder.add('Reshape', [scaled, builder.integers([0, keyValueHeads, group, headWidth])])
+  const byHead = builder.add('Transpose', [grouped], { perm: [1, 2, 0, 3] })
+  const queries =
+    keyValueHeads === 1
+      ? [byHead]
+      : builder.addMany('Split', [byHead], keyValueHeads, { axis: 0, num_outputs: keyValueHeads })
+  const length = builder.add('Shape', ['mask'])
+  const mixed = queries.map((own, head) => {
+    const rows = builder.add('Reshape', [own, builder.integers([-1, headWidth])])
+    const products = builder.add('Gemm', [rows, `keys${head}`], { transB: 1 })
+    const scores = builder.add('Reshape', [products, scoreShape(builder, length, group)])
+    const shares = builder.add('Softmax', [builder.add('Add', [scores, 'mask'])], { axis: -1 })
+    const flat = builder.add('Reshape', [shares, builder.add('Shape', [products])])
+    return builder.add('MatMul', [flat, `values${head}`])
+  })
+  const joined = mixed.length === 1 ? mixed[0]! : builder.add('Concat', mixed, { axis: 0 })
+  const split = builder.add('Reshape', [joined, builder.integers([heads, -1, headWidth])])
+  const byRow = builder.add('Transpose', [split], { perm: [1, 0, 2] })
+  const cached = (name: string) => (_: unknown, head: number) => floats(`${name}${head}`, 'S', headWidth)
+  return builder.write(
+    'attend',
+    [
+      floats('queries', 'T', heads * headWidth),
+      ...queries.map(cached('keys')),
+      ...queries.map(cached('values')),
+      floats('mask', 'T', 'S')
     ],
-    nodes: [
-      node('MatMul', ['tokens', 'gate'], ['gated']),
-      node('Sigmoid', ['gated'], ['opening']),
-      node('Mul', ['gated', 'opening'], ['activated']),
-      node('MatMul', ['tokens', 'up'], ['raised']),
-      node('Mul', ['activated', 'raised'], ['inner']),
-      linear('inner', 'down', 'result')
+    [
+      {
+        ...floats('mixed', 'T', heads * headWidth),
+        value: builder.add('Reshape', [byRow, builder.integers([0, heads * headWidth])])
+      }
     ]
-  })
+  )
 }
 
-/** Final norm and output rows: `hidden` [T, width] -> `logits` [T, vocabulary]. The norm is the last embedding row. */
-export function outputGraph(architecture: Architecture, embedding: TensorLocation, output: TensorLocation): Uint8Array {
-  const { width, vocabulary } = architecture
-  return writeOnnxModel({
-    name: 'output',
-    inputs: [floats('hidden', 'T', width)],
-    outputs: [floats('logits', 'T', vocabulary)],
-    constants: [
-      rows('outputRows', output, 0, [vocabulary, width], width),
-      rows('finalNorm', embedding, vocabulary, [width], width),
-      ...normConstants(architecture)
-    ],
-    nodes: [...rootMeanSquareNorm('hidden', 'finalNorm', 'normed'), linear('normed', 'outputRows', 'logits')]
-  })
+/**
+ * The rest of a layer's trunk, of any number of sequences at once. In: `hidden` [T, width], what the layer began with; `mixed`
+ * [T, heads x headWidth]. Out: `attended` [T, width], the residual stream after attention; `normed` [T, width], what experts and
+ * router read; `routerLogits` [T, experts], but not for a layer without `router`.
+ */
+export function finishGraph(
+  shape: ModelShape,
+  attention: PlacedPart,
+  router: PlacedPart | null,
+  kernel: Int8Kernel
+): Uint8Array {
+  const builder = createGraphBuilder()
+  const attended = builder.add('Add', ['hidden', multiply(builder, 'mixed', attention, 'output', kernel)])
+  const normed = normOf(builder, shape, attention, attended, 'expertsNorm')
+  const outputs = [
+    { ...floats('attended', 'T', shape.width), value: attended },
+    { ...floats('normed', 'T', shape.width), value: normed }
+  ]
+  if (router !== null) {
+    const logits = multiply(builder, normed, router, 'router', kernel)
+    outputs.push({ ...floats('routerLogits', 'T', shape.experts), value: logits })
+  }
+  const mixed = floats('mixed', 'T', shape.heads * shape.headWidth)
+  return builder.write('finish', [floats('hidden', 'T', shape.width), mixed], outputs)
 }
 
-/** `left` [size, size] times a constant of ones, for measuring a device. Nothing is read from a file. */
+/**
+ * SwiGLU, of an expert, a shared expert or a dense feed-forward: `tokens` [N, width] -> `result` [N, width] =
+ * (silu(tokens gate) * (tokens up)) down, a shared expert's times sigmoid(tokens sharedGate).
+ */
+export function expertGraph(shape: ModelShape, expert: PlacedPart, kernel: Int8Kernel): Uint8Array {
+  const builder = createGraphBuilder()
+  const gated = multiply(builder, 'tokens', expert, 'gate', kernel)
+  const activated = builder.add('Mul', [gated, builder.add('Sigmoid', [gated])])
+  const inner = builder.add('Mul', [activated, multiply(builder, 'tokens', expert, 'up', kernel)])
+  const result = multiply(builder, inner, expert, 'down', kernel)
+  const isShared = expert.slices.some(slice => slice.name === 'sharedGate')
+  const opening = isShared ? builder.add('Sigmoid', [multiply(builder, 'tokens', expert, 'sharedGate', kernel)]) : null
+  return builder.write(
+    'expert',
+    [floats('tokens', 'N', shape.width)],
+    [
+      {
+        ...floats('result', 'N', shape.width),
+        value: opening === null ? result : builder.add('Mul', [result, opening])
+      }
+    ]
+  )
+}
+
+/** Final norm (of the embedding part) and output rows: `hidden` [T, width] -> `logits` [T, vocabulary]. */
+export function outputGraph(
+  shape: ModelShape,
+  embedding: PlacedPart,
+  output: PlacedPart,
+  kernel: Int8Kernel
+): Uint8Array {
+  const builder = createGraphBuilder()
+  const normed = normOf(builder, shape, embedding, 'hidden', 'finalNorm')
+  const { slice } = shape.outputRows
+  const logits =
+    slice === 'embeddings'
+      ? builder.add('Gemm', [normed, builder.slice(output, sliceOf(output, slice))], { transB: 1 })
+      : multiply(builder, normed, output, slice, kernel)
+  return builder.write(
+    'output',
+    [floats('hidden', 'T', shape.width)],
+    [{ ...floats('logits', 'T', shape.vocabulary), value: logits }]
+  )
+}
+
+/** `left` [size, size] times `right`, for measuring a device. Nothing is read from a file. */
 export function measuringGraph(size: number): GraphDescription {
   return {
     name: 'measuring',
     inputs: [floats('left', size, size), floats('right', size, size)],
     outputs: [floats('product', size, size)],
     constants: [],
-    nodes: [node('MatMul', ['left', 'right'], ['product'])]
+    nodes: [{ operator: 'MatMul', inputs: ['left', 'right'], outputs: ['product'] }]
   }
 }
 
-function attentionNodes(): GraphNode[] {
-  return [
-    linear('attentionInput', 'queryWeights', 'queriesFlat'),
-    linear('attentionInput', 'keyWeights', 'keysFlat'),
-    linear('attentionInput', 'valueWeights', 'newValues'),
-    node('Reshape', ['queriesFlat', 'queryShape'], ['queries']),
-    node('Reshape', ['keysFlat', 'keyShape'], ['keys']),
-    ...rotate('queries', 'rotatedQueries'),
-    ...rotate('keys', 'rotatedKeys'),
-    node('Reshape', ['rotatedKeys', 'flatShape'], ['newKeys']),
-    node('Concat', ['pastKeys', 'newKeys'], ['allKeys'], { axis: 0 }),
-    node('Concat', ['pastValues', 'newValues'], ['allValues'], { axis: 0 }),
-    // Query heads in groups that share a key and value head: [keyValueHeads, group, T or 1, ...].
-    node('Reshape', ['rotatedQueries', 'groupedQueryShape'], ['groupedQueries']),
-    node('Transpose', ['groupedQueries'], ['queriesByHead'], { perm: [1, 2, 0, 3] }),
-    node('Reshape', ['allKeys', 'groupedKeyShape'], ['groupedKeys']),
-    node('Transpose', ['groupedKeys'], ['keysByHead'], { perm: [1, 2, 3, 0] }),
-    node('Reshape', ['allValues', 'groupedKeyShape'], ['groupedValues']),
-    node('Transpose', ['groupedValues'], ['valuesByHead'], { perm: [1, 2, 0, 3] }),
-    node('MatMul', ['queriesByHead', 'keysByHead'], ['products']),
-    node('Mul', ['products', 'scoreScale'], ['scores']),
-    node('Add', ['scores', 'mask'], ['maskedScores']),
-    node('Softmax', ['maskedScores'], ['shares'], { axis: -1 }),
-    node('MatMul', ['shares', 'valuesByHead'], ['mixedByHead']),
-    node('Transpose', ['mixedByHead'], ['mixed'], { perm: [2, 0, 1, 3] }),
-    node('Reshape', ['mixed', 'flatShape'], ['mixedFlat']),
-    linear('mixedFlat', 'outputWeights', 'attentionOutput')
-  ]
+function normOf(builder: GraphBuilder, shape: ModelShape, part: PlacedPart, input: string, slice: string): string {
+  return rootMeanSquareNorm(builder, input, builder.slice(part, sliceOf(part, slice)), shape.normEpsilon)
 }
 
-/** In Reshape 0 keeps an extent and -1 is whatever is left. */
-function attentionConstants(architecture: Architecture): InlineTensor[] {
-  const { heads, keyValueHeads, headWidth } = architecture
-  return [
-    integerConstant('queryShape', [0, heads, headWidth]),
-    integerConstant('keyShape', [0, keyValueHeads, headWidth]),
-    integerConstant('flatShape', [0, -1]),
-    integerConstant('groupedQueryShape', [0, keyValueHeads, heads / keyValueHeads, headWidth]),
-    integerConstant('groupedKeyShape', [0, keyValueHeads, 1, headWidth]),
-    floatConstant('scoreScale', 1 / Math.sqrt(headWidth))
-  ]
+function clip(builder: GraphBuilder, shape: ModelShape, input: string): string {
+  const size = shape.clipQueryKeyValue
+  return size === null ? input : builder.add('Clip', [input, builder.float(-size), builder.float(size)])
 }
 
-/** Rotary positions on [T, heads, headWidth]: x cos + (-second half, first half) sin. */
-function rotate(input: string, output: string): GraphNode[] {
-  const named = (what: string): string => `${input}.${what}`
-  return [
-    node('Split', [input], [named('first'), named('second')], { axis: -1, num_outputs: 2 }),
-    node('Neg', [named('second')], [named('negated')]),
-    node('Concat', [named('negated'), named('first')], [named('turned')], { axis: -1 }),
-    node('Mul', [input, 'cosines'], [named('cosine')]),
-    node('Mul', [named('turned'), 'sines'], [named('sine')]),
-    node('Add', [named('cosine'), named('sine')], [output])
-  ]
-}
-
-/** x / sqrt(mean(x^2) + epsilon) * weight, over the last axis. */
-function rootMeanSquareNorm(input: string, weight: string, output: string): GraphNode[] {
-  const named = (what: string): string => `${output}.${what}`
-  return [
-    node('Mul', [input, input], [named('squares')]),
-    node('ReduceMean', [named('squares'), 'lastAxis'], [named('mean')], { keepdims: 1 }),
-    node('Add', [named('mean'), 'epsilon'], [named('padded')]),
-    node('Sqrt', [named('padded')], [named('root')]),
-    node('Div', [input, named('root')], [named('unit')]),
-    node('Mul', [named('unit'), weight], [output])
-  ]
-}
-
-function normConstants(architecture: Architecture): InlineTensor[] {
-  return [integerConstant('lastAxis', [-1]), floatConstant('epsilon', Number(architecture.normEpsilon))]
-}
-
-/** Rows of weights are outputs, as in Hugging Face files. */
-function linear(input: string, weights: string, output: string): GraphNode {
-  return node('Gemm', [input, weights], [output], { transB: 1 })
-}
-
-function node(
-  operator: string,
-  inputs: readonly string[],
-  outputs: readonly string[],
-  attributes: GraphNode['attributes'] = {}
-): GraphNode {
-  return { operator, inputs, outputs, attributes }
-}
-
-function floats(name: string, ...dimensions: (number | string)[]): GraphValue {
-  return { name, type: 'float32', dimensions }
-}
-
-function rows(
-  name: string,
-  from: TensorLocation,
-  row: number,
-  dimensions: readonly number[],
-  rowWidth: number
-): ExternalTensor {
-  const lengthBytes = 4 * dimensions.reduce((product, extent) => product * extent, 1)
-  const offsetBytes = from.dataOffsetBytes + 4 * row * rowWidth
-  return { name, type: 'float32', dimensions, location: from.location, offsetBytes, lengthBytes }
-}
-
-function floatConstant(name: string, value: number): InlineTensor {
-  return { name, type: 'float32', dimensions: [], data: new Uint8Array(Float32Array.of(value).buffer) }
-}
-
-function integerConstant(name: string, values: readonly number[]): InlineTensor {
-  const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
-  return { name, type: 'int64', dimensions: [values.length], data }
+/** [group, T, S] out of the shape [T, S] of the mask. */
+function scoreShape(builder: GraphBuilder, length: string, group: number): string {
+  return builder.once('score shape', () => builder.add('Concat', [builder.integers([group]), length], { axis: 0 }))
 }

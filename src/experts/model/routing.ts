@@ -1,4 +1,4 @@
-import type { Architecture } from './architecture.ts'
+import type { ModelShape } from './architecture.ts'
 
 /** Who computes what for T tokens: `tokens` are row numbers, `weights` what each result counts. Ascending experts. */
 export type ExpertLoad = {
@@ -7,19 +7,19 @@ export type ExpertLoad = {
   readonly weights: Float64Array
 }
 
-type RoutingShape = Pick<Architecture, 'experts' | 'expertsPerToken' | 'router'>
+type RoutingShape = Pick<ModelShape, 'experts' | 'expertsPerToken' | 'router'>
 
 /**
  * Chooses the experts of every token from `logits` [T, experts]. Of equal logits the lower expert number wins, so
  * everyone with the same logits routes alike. Experts without tokens do not appear.
  */
-export function routeTokens(logits: Float32Array, architecture: RoutingShape): readonly ExpertLoad[] {
-  const { experts } = architecture
+export function routeTokens(logits: Float32Array, shape: RoutingShape): readonly ExpertLoad[] {
+  const { experts } = shape
   const loads = Array.from({ length: experts }, () => ({ tokens: [] as number[], weights: [] as number[] }))
   for (let token = 0; token < logits.length / experts; token++) {
     const row = logits.subarray(token * experts, (token + 1) * experts)
-    const chosen = highest(row, architecture.expertsPerToken)
-    const weights = weigh(row, chosen, architecture)
+    const chosen = highest(row, shape.expertsPerToken)
+    const weights = weigh(row, chosen, shape)
     chosen.forEach((expert, rank) => {
       loads[expert]!.tokens.push(token)
       loads[expert]!.weights.push(weights[rank]!)
@@ -49,13 +49,20 @@ export function addWeighted(target: Float32Array, results: Float32Array, load: E
   })
 }
 
+/** Adds `more` to `target`, value by value. */
+export function addRows(target: Float32Array, more: Float32Array): void {
+  for (let i = 0; i < target.length; i++) target[i]! += more[i]!
+}
+
 function highest(row: Float32Array, count: number): number[] {
   const chosen: number[] = []
+  const isTaken = new Uint8Array(row.length)
   while (chosen.length < count) {
     let best = -1
     for (let i = 0; i < row.length; i++) {
-      if (!chosen.includes(i) && (best === -1 || row[i]! > row[best]!)) best = i
+      if (isTaken[i] === 0 && (best === -1 || row[i]! > row[best]!)) best = i
     }
+    isTaken[best] = 1
     chosen.push(best)
   }
   return chosen
