@@ -18,6 +18,7 @@ import { createTensorStore } from '../src/tiles/index.ts'
 import { measureAnswers } from './experts/answers.ts'
 import { measureDistributed } from './experts/distributed.ts'
 import { measureImporting } from './experts/import.ts'
+import { measureInt8Loss } from './experts/int8-loss.ts'
 import { measureMapping } from './experts/mapping.ts'
 import { withNetwork } from './network.ts'
 import { type Options, plain, type Result, rate } from './report.ts'
@@ -46,6 +47,7 @@ export function expertsSuite(options: Options): Promise<Result[]> {
         ...(await measureDistributed(options)),
         ...(await measureMapping(options)),
         ...(await measureImporting(options)),
+        await measureInt8Loss(options),
         await measureEventLoop(options)
       ]
     } finally {

@@ -12,7 +12,8 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
 const byNameOnly: Readonly<Record<string, () => Promise<Suite>>> = {
   integrity: async () => (await import('./integrity.ts')).integritySuite,
   soak: async () => (await import('./soak.ts')).soakSuite,
-  peers: async () => (await import('./peers/suite.ts')).peersSuite
+  peers: async () => (await import('./peers/suite.ts')).peersSuite,
+  'model-peers': async () => (await import('./peers/models.ts')).modelPeersSuite
 }
 const known = { ...suites, ...byNameOnly }
 const minutesDefault = 30

@@ -11,7 +11,7 @@ const stages: readonly (readonly (readonly string[])[])[] = [
     ['--test-isolation=none', `test/{${pureRooms}}/**/*.test.ts`],
     ['--test-concurrency=2', `test/!(e2e|${pureRooms.replaceAll(',', '|')})/**/*.test.ts`, 'test/*.test.ts']
   ],
-  [['--test-concurrency=3', 'test/e2e/**/*.test.ts']]
+  [['--test-concurrency=2', 'test/e2e/**/*.test.ts']]
 ]
 // Hundreds of processes load the same sources: what one has compiled the next need not.
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/node-compile', import.meta.url))

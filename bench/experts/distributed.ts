@@ -94,8 +94,7 @@ async function measure(
     const alone = await answers(gateway, 'home', 1)
     const predicted = planOf(caller, experts, alone.msPerToken).predictedTokensPerSecond
     const measured = await answers(gateway, 'bench', 1)
-    if (run >= 0 && predicted !== null)
-      errors.push((100 * Math.abs(1000 / measured.msPerToken - predicted)) / predicted)
+    if (run >= 0 && predicted !== null) errors.push(Math.abs(1000 / measured.msPerToken - predicted) / predicted)
   }
   caller = near.caller
   for (let run = 0; run < runs; run++) {
@@ -109,7 +108,7 @@ async function measure(
   }
   return [
     rate('experts.distributed', 'tokens/s', away, home, `the same ${batch} answers with all experts in one process`),
-    plain('experts.plannerError', '%', errors),
+    plain('experts.plannerError', 'of the prediction', errors),
     plain('experts.failoverGap', 'ms', gaps)
   ]
 }

@@ -32,18 +32,21 @@ test(`${kills} kills of validators under load: finality goes on, one order every
     }
   }
   const loads = [0, 1, 2, 3].map(load)
-  for (let round = 0; round < kills; round++) {
-    const victim = round % 4
-    await new Promise(resolve => setTimeout(resolve, 100 + ((round * 137) % 400)))
-    down = victim
-    await network.kill(victim)
-    const before = final.length
-    await until('finality with one of four dead', async () => final.length > before + 2)
-    network.launch(victim)
-    await network.ready(victim)
-    down = -1
+  try {
+    for (let round = 0; round < kills; round++) {
+      const victim = round % 4
+      await new Promise(resolve => setTimeout(resolve, 100 + ((round * 137) % 400)))
+      down = victim
+      await network.kill(victim)
+      const before = final.length
+      await until('finality with one of four dead', async () => final.length > before + 2)
+      network.launch(victim)
+      await network.ready(victim)
+      down = -1
+    }
+  } finally {
+    isLoading = false
   }
-  isLoading = false
   await Promise.all(loads)
   t.diagnostic(`${final.length} events final, ${failures} requests cut off`)
   await until('all nodes have the same events', async () => {
