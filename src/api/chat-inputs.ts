@@ -52,7 +52,7 @@ const isFalse = (value: unknown): boolean => value === false
 
 /** The body of POST /v1/chat/completions, as OpenAI's clients send it. What changes nothing here is taken and passed over. */
 export const chatBody = z.strictObject({
-  model: z.string().max(64).nullish().describe('a name of GET /v1/models; unless given, this node chooses'),
+  model: z.string().max(64).nullish().describe('a name of GET /v1/models; genesis unless given'),
   messages: z.array(message).min(1).max(messagesMax),
   max_tokens: tokens,
   max_completion_tokens: tokens.describe('most tokens of the answer; 1024 unless given, or what the context leaves'),

@@ -29,7 +29,7 @@ const lineCharactersMax = 16 << 20
 
 export function withChatOptions(command: Command): Command {
   return command
-    .option('--model <name>', 'who is to answer, as "model list" shows; this node chooses unless given')
+    .option('--model <name>', 'who is to answer, as "model list" shows; genesis unless given')
     .option('--mode <mode>', `how: ${answerModes.join(', ')}; this node chooses unless given`, oneMode)
     .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber(1, 1 << 20))
     .option('--temperature <n>', '0 takes the likeliest, up to 2 the more surprising; 1 unless given', decimal(0, 2))

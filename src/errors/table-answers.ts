@@ -4,7 +4,7 @@ import type { ErrorEntry } from './error-entry.ts'
 export const answersErrors = {
   MODEL_UNKNOWN: {
     message: 'this network has no model called "{model}"; it has {known}',
-    nextStep: 'name one of those, or none for the one this node chooses; "blyan-node model list" shows them',
+    nextStep: 'name one of those, or none for that of the network; "blyan-node model list" shows them',
     fault: 'user',
     retry: false,
     httpStatus: 404

@@ -1,4 +1,5 @@
 import { BlyanError, describeError } from '../errors/index.ts'
+import type { RemoteExpertCall } from '../experts/index.ts'
 import type { Reputation } from '../guardian/index.ts'
 import { CallRun, type RunAction } from './core/call-run.ts'
 import type { HolderBook } from './core/holder-book.ts'
@@ -7,7 +8,7 @@ import type { RequestTallies } from './core/request-tallies.ts'
 import type { HolderLinks, LinkAnswer } from './holder-links.ts'
 import type { HoldingsBook } from './holdings-book.ts'
 import type { AuditedCall, CallAuditor } from './integrity/index.ts'
-import type { ExpertAddress, ExpertHome, RemoteExpertCall, RoutingLogger } from './routing-types.ts'
+import type { ExpertAddress, ExpertHome, RoutingLogger } from './routing-types.ts'
 
 export type CallQuestion = {
   readonly request: RemoteExpertCall

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { BlyanError } from '../errors/index.ts'
+import type { RemoteExpertCall } from '../experts/index.ts'
 import type { Reputation } from '../guardian/index.ts'
 import type { Network } from '../net/index.ts'
 import { type CallNeeds, notAvailable, type RunningCall, runCall } from './call-driver.ts'
@@ -17,7 +18,6 @@ import type {
   HolderView,
   Plan,
   PlanRequest,
-  RemoteExpertCall,
   RequestTally,
   RoutingLogger
 } from './routing-types.ts'

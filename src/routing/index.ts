@@ -40,7 +40,6 @@ export type {
   Holdings,
   Plan,
   PlanRequest,
-  RemoteExpertCall,
   RequestTally,
   RoutingLogger
 } from './routing-types.ts'

@@ -1,4 +1,5 @@
 /** What callers and holders of experts agree on. Plain data. */
+import type { RemoteExpertCall } from '../experts/index.ts'
 
 /** An expert as the network knows it: the tensor is its name and its proof. */
 export type ExpertAddress = {
@@ -8,22 +9,6 @@ export type ExpertAddress = {
   readonly tensor: string
   /** Floats in a row of its input and of its result. */
   readonly width: number
-}
-
-/** Rows of one request or of several that one layer needs computed elsewhere. The engine makes these. */
-export type RemoteExpertCall = {
-  readonly model: string
-  readonly layer: number
-  readonly loads: readonly {
-    readonly expert: number
-    /** [rows, width], normed. */
-    readonly rows: Float32Array
-    /** For each row the place of its request in `requests`. */
-    readonly requestOfRow: Uint32Array
-  }[]
-  readonly requests: readonly string[]
-  readonly isPrompt: boolean
-  readonly signal: AbortSignal
 }
 
 /** How a holder stands with us. */

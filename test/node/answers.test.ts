@@ -106,8 +106,13 @@ test('a registered model: a node without its experts asks those that hold them, 
   assert.deepEqual([entry?.name, entry?.isComplete, entry?.architecture], ['tiny', true, tinyArchitecture])
   assert.ok(entry?.parts.every(part => part.isHere && part.name === `tiny.${part.part}`))
   assert.equal((await owner.tokenizer('tiny')).tokenCount, 256)
-  const tokens = await ask(owner)
+  const tokens = await ask(owner, { model: 'tiny' })
   assert.equal(tokens.length, 16)
+  assert.equal(
+    (await owner.answer(request())).model,
+    'genesis',
+    'a registration changes nothing for those who name none'
+  )
   await until(() => knowsTiny(gateway))
   // The third node fetches the experts its operator named, maps them and tells the gateway.
   await until(async () => (await gateway.status()).experts.holders === 2)
@@ -137,7 +142,7 @@ test('a registered model: a node without its experts asks those that hold them, 
   assert.ok((await owner.status()).experts.calls.rowsServed > 0)
 
   // Whoever asks for it gets all of them home.
-  const standard = await gateway.answer(request())
+  const standard = await gateway.answer(request({ model: 'tiny' }))
   const { mode, localExperts, remoteExperts } = standard.plan
   assert.deepEqual([standard.model, mode, localExperts, remoteExperts], ['tiny', 'standard', 8, 0])
   assert.deepEqual(await tokensOf(standard), tokens)

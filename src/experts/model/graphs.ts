@@ -8,7 +8,6 @@ import {
   rotate
 } from './graph-builder.ts'
 import { type Int8Kernel, lookUp, multiply } from './matrix-nodes.ts'
-import type { GraphDescription } from './onnx-writer.ts'
 import { sliceOf } from './part-layout.ts'
 
 export type { PlacedPart, TensorLocation } from './graph-builder.ts'
@@ -177,17 +176,6 @@ export function outputGraph(
     [floats('hidden', 'T', shape.width)],
     [{ ...floats('logits', 'T', shape.vocabulary), value: logits }]
   )
-}
-
-/** `left` [size, size] times `right`, for measuring a device. Nothing is read from a file. */
-export function measuringGraph(size: number): GraphDescription {
-  return {
-    name: 'measuring',
-    inputs: [floats('left', size, size), floats('right', size, size)],
-    outputs: [floats('product', size, size)],
-    constants: [],
-    nodes: [{ operator: 'MatMul', inputs: ['left', 'right'], outputs: ['product'] }]
-  }
 }
 
 function normOf(builder: GraphBuilder, shape: ModelShape, part: PlacedPart, input: string, slice: string): string {

@@ -8,7 +8,7 @@ import type { ModelEntry, ModelPart } from '../answers/answer-types.ts'
 export interface ModelCatalogue {
   /** Genesis first, then by name. */
   list(): ModelEntry[]
-  /** Throws MODEL_UNKNOWN. Undefined: the registered model with the first name that is complete, else genesis. */
+  /** Throws MODEL_UNKNOWN. Undefined: genesis. */
   get(name: string | undefined): ModelEntry
   /** Throws MODEL_UNKNOWN, MODEL_INCOMPLETE. */
   complete(name: string | undefined): ModelEntry
@@ -76,14 +76,11 @@ class ChainModelCatalogue implements ModelCatalogue {
 
   get(name: string | undefined): ModelEntry {
     const entries = this.#current()
-    if (name === undefined) {
-      const registered = [...entries.values()].find(entry => !entry.isGenesis && entry.isComplete)
-      return registered ?? entries.get(genesisModelName)!
-    }
-    const found = entries.get(name)
+    // Whoever has stake can register a model: no stranger's is to answer those who named none.
+    const found = entries.get(name ?? genesisModelName)
     if (found !== undefined) return found
     const known = [...entries.keys()].slice(0, 16).join(', ')
-    throw new BlyanError('MODEL_UNKNOWN', { model: name.slice(0, 64), known })
+    throw new BlyanError('MODEL_UNKNOWN', { model: String(name).slice(0, 64), known })
   }
 
   complete(name: string | undefined): ModelEntry {
