@@ -19,7 +19,7 @@ export type ExpertHolderNeeds = HolderNeeds & {
   readonly logger: RoutingLogger
 }
 
-export const holderServiceLimits = Object.freeze({
+const holderServiceLimits = Object.freeze({
   callsMax: 64,
   callsPerPeerMax: 32,
   /** Of all open calls. Who comes on top is told to go elsewhere. */

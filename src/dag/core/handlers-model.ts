@@ -12,7 +12,7 @@ import {
 import { BlyanError } from '../../errors/index.ts'
 import { dependenciesMax } from './block.ts'
 import { eventLimits } from './event.ts'
-import type { ApplyInput, BlockDraft, EventHandler } from './handlers.ts'
+import { type ApplyInput, type BlockDraft, type EventHandler, plainBlock } from './handlers.ts'
 
 const partName = z
   .string()
@@ -110,7 +110,7 @@ export const modelHandler: EventHandler = {
   apply: input => {
     requireStake(input)
     read('model', input.envelope.payload)
-    return { ...plain('A', 'meta'), payloadHash: sha256(input.envelope.payload) }
+    return plainBlock('A', 'meta', sha256(input.envelope.payload))
   }
 }
 
@@ -133,7 +133,7 @@ export const modelRegisterHandler: EventHandler = {
     const { height } = (state.get('chain/B') as { height: number } | undefined) ?? { height: 0 }
     const author = publicKeyToText(envelope.author)
     state.set(`model/${name}`, { author, ...rest, architecture, partsFrom: height, block: null })
-    return { ...plain('A', 'model'), name, payloadHash: sha256(envelope.payload) }
+    return { ...plainBlock('A', 'model', sha256(envelope.payload)), name }
   }
 }
 
@@ -160,10 +160,9 @@ export const datasetHandler: EventHandler = {
   apply: input => {
     const payload = payloadOf('dataset', datasetJson, input.envelope.payload) as DatasetPayload
     return {
-      ...plain('D', 'dataset'),
+      ...plainBlock('D', 'dataset', sha256(input.envelope.payload)),
       name: payload.name,
-      tensor: payload.data,
-      payloadHash: sha256(input.envelope.payload)
+      tensor: payload.data
     }
   }
 }
@@ -228,10 +227,6 @@ function requireStake({ envelope, state }: ApplyInput): void {
   const stake = state.get(`stake/${publicKeyToText(envelope.author)}`)
   if (typeof stake !== 'string' || BigInt(stake) <= 0n)
     throw new BlyanError('EVENT_NOT_AUTHORISED', { type: envelope.type, reason: 'it has no stake' })
-}
-
-function plain(chain: BlockDraft['chain'], blockType: string): Omit<BlockDraft, 'payloadHash'> {
-  return { chain, blockType, name: null, layer: null, tensor: null, nonce: 0, dependsOn: [], shape: [] }
 }
 
 /** JSON has no links: CIDs are text there and links in the payload. */

@@ -7,6 +7,7 @@ import { channelDescriptor, type EngineOperation, errorFromFrame } from './engin
 import type { LinkLimits, LinkState } from './engine-types.ts'
 import { closedReason, createFrameChannel, type Frame, type FrameChannel } from './frame-channel.ts'
 import { asMap } from './frame-fields.ts'
+import { Waiters } from './waiters.ts'
 
 export type RequestOptions = {
   readonly signal?: AbortSignal
@@ -65,7 +66,7 @@ class ChildProcessLink implements EngineLink {
   #lastReason = 'it never ran'
   #restartTimer: NodeJS.Timeout | undefined
   #startTimer: NodeJS.Timeout | undefined
-  #waiting = new Set<() => void>()
+  readonly #waiting = new Waiters()
 
   constructor(needs: EngineLinkNeeds) {
     this.#needs = needs
@@ -97,7 +98,7 @@ class ChildProcessLink implements EngineLink {
     while (this.#state === 'starting') {
       const leftMs = deadlineMs - performance.now()
       if (leftMs <= 0) throw new BlyanError('ENGINE_TIMEOUT', { operation: 'start', timeoutMs: startTimeoutMs })
-      await this.#nextChange(leftMs)
+      await this.#waiting.wait(leftMs)
     }
     if (this.#state === 'failed') throw this.#failure()
     if (this.#state === 'stopped') throw new BlyanError('ENGINE_STOPPED')
@@ -139,7 +140,7 @@ class ChildProcessLink implements EngineLink {
     running.endReason = 'the engine was stopped'
     running.channel?.close()
     const grace = setTimeout(() => running.child.kill('SIGKILL'), stopGraceMs)
-    while (this.#running === running) await this.#nextChange(stopGraceMs)
+    while (this.#running === running) await this.#waiting.wait(stopGraceMs)
     clearTimeout(grace)
   }
 
@@ -255,7 +256,7 @@ class ChildProcessLink implements EngineLink {
     const wasStopped = this.#state === 'stopped'
     if (!wasStopped) this.#planRestart(reason)
     for (const id of [...this.#open.keys()]) this.#settle(id, { error: this.#lost() })
-    this.#wake()
+    this.#waiting.wakeAll()
   }
 
   #planRestart(reason: string): void {
@@ -279,23 +280,7 @@ class ChildProcessLink implements EngineLink {
 
   #change(state: LinkState): void {
     this.#state = state
-    this.#wake()
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  #nextChange(timeoutMs: number): Promise<void> {
-    return new Promise(resolve => {
-      const wake = (): void => {
-        clearTimeout(timer)
-        this.#waiting.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, timeoutMs)
-      this.#waiting.add(wake)
-    })
+    this.#waiting.wakeAll()
   }
 
   #lost(): BlyanError {

@@ -1,3 +1,5 @@
+import { Waiters } from './waiters.ts'
+
 /**
  * Who computes next. ONNX Runtime runs one graph at a time in this process; background work asks for each of its graphs
  * and is let in only between answers, or after `patienceMs`, so that it never stands still altogether.
@@ -18,7 +20,7 @@ export function createTurns(): Turns {
 
 class AnswersFirst implements Turns {
   #computing = 0
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new Waiters()
 
   enter(): void {
     this.#computing++
@@ -26,7 +28,7 @@ class AnswersFirst implements Turns {
 
   leave(): void {
     this.#computing--
-    if (this.#computing === 0) for (const wake of [...this.#waiting]) wake()
+    if (this.#computing === 0) this.#waiting.wakeAll()
   }
 
   async background(): Promise<void> {
@@ -36,21 +38,9 @@ class AnswersFirst implements Turns {
     while (this.#computing > 0) {
       const leftMs = deadlineMs - performance.now()
       if (leftMs <= 0) return
-      await this.#quiet(leftMs)
+      await this.#waiting.wait(leftMs)
       await nextTurn()
     }
-  }
-
-  #quiet(timeoutMs: number): Promise<void> {
-    return new Promise(resolve => {
-      const wake = (): void => {
-        clearTimeout(timer)
-        this.#waiting.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, timeoutMs)
-      this.#waiting.add(wake)
-    })
   }
 }
 

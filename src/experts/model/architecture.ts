@@ -66,20 +66,8 @@ export type ArchitectureV2 = CommonArchitecture & {
 export type Architecture = ArchitectureV1 | ArchitectureV2
 
 /** Everything that computing needs of an architecture, the same for both families, numbers as numbers. */
-export type ModelShape = {
-  readonly vocabulary: number
-  readonly width: number
-  readonly layers: number
-  readonly heads: number
-  readonly keyValueHeads: number
-  readonly headWidth: number
-  readonly experts: number
-  readonly expertsPerToken: number
-  readonly expertWidth: number
-  readonly contextTokens: number
-  readonly ropeBase: number
+export type ModelShape = Omit<CommonArchitecture, 'normEpsilon' | 'embeddingScale'> & {
   readonly normEpsilon: number
-  readonly router: RouterRule
   readonly embeddingFactor: number
   readonly precision: Precision
   readonly attentionBias: boolean

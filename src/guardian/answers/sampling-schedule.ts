@@ -5,8 +5,8 @@ import { concatBytes, sha256 } from '../../codec/index.ts'
  * while the holder is new or on probation: it cannot tell which, and cannot serve 50 calls without one of them being
  * looked at. The secret is the gateway's own and never leaves it.
  */
-export const blockCalls = 25
-export const watchedBlockCalls = 8
+const blockCalls = 25
+const watchedBlockCalls = 8
 const holdersMax = 4096
 
 export interface SamplingSchedule {

@@ -36,7 +36,7 @@ export type ExpertPlacesNeeds = {
 }
 
 /** A model that lacks no more than this is completed before it answers; a larger one asks others meanwhile. */
-export const quickFetchBytesMax = 64 * 1024 * 1024
+const quickFetchBytesMax = 64 * 1024 * 1024
 
 export function createExpertPlaces(needs: ExpertPlacesNeeds): ExpertPlaces {
   return new CountedPlaces(needs)

@@ -40,7 +40,7 @@ export type ModelEngineNeeds = {
   readonly logger: Logger
 }
 
-export const modelsMappedMax = 4
+const modelsMappedMax = 4
 const fetchesAtOnceMax = 4
 
 export function createModelEngine(needs: ModelEngineNeeds): ModelEngine {

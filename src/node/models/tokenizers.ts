@@ -15,7 +15,7 @@ export interface Tokenizers {
   of(entry: ModelEntry): Promise<Tokenizer>
 }
 
-export const tokenizersKeptMax = 4
+const tokenizersKeptMax = 4
 const fetchTimeoutMs = 120_000
 
 export function createTokenizers(tensors: Pick<TensorStore, 'fetchTensor'>): Tokenizers {

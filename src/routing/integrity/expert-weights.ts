@@ -10,7 +10,7 @@ export type WeightsAt = {
 }
 
 /** Larger experts are not computed apart from the engine: that would take seconds and their size in memory. */
-export const expertSizeBytesMax = 512 * 1024 * 1024
+const expertSizeBytesMax = 512 * 1024 * 1024
 
 /** Reads the three matrices of an expert. Undefined for parts that are something else, and for very large ones. */
 export async function readExpertWeights({
