@@ -8,12 +8,14 @@ const rooms = {
   dag: ['consensus', 'storage', 'codec', 'errors'],
   ledger: ['dag', 'codec', 'errors'],
   guardian: ['ledger', 'dag', 'codec', 'errors'],
-  scenarios: ['guardian', 'ledger', 'dag', 'consensus', 'codec', 'errors'],
+  scenarios: ['learning', 'tiles', 'guardian', 'ledger', 'dag', 'consensus', 'codec', 'errors'],
   tiles: ['dag', 'storage', 'net', 'codec', 'errors'],
   experts: ['tiles', 'dag', 'storage', 'net', 'codec', 'errors'],
+  datasets: ['tiles', 'dag', 'storage', 'codec', 'errors'],
+  learning: ['datasets', 'experts', 'tiles', 'guardian', 'ledger', 'dag', 'net', 'storage', 'codec', 'errors'],
   models: ['experts', 'tiles', 'storage', 'codec', 'errors'],
   routing: ['experts', 'tiles', 'guardian', 'dag', 'net', 'codec', 'errors'],
-  node: ['routing', 'models', 'experts', 'tiles', 'guardian', 'ledger', 'dag', 'consensus', 'net', 'storage', 'codec', 'errors'],
+  node: ['learning', 'datasets', 'routing', 'models', 'experts', 'tiles', 'guardian', 'ledger', 'dag', 'consensus', 'net', 'storage', 'codec', 'errors'],
   api: ['node', 'codec', 'errors'],
   cli: ['api', 'node', 'scenarios', 'experts', 'tiles', 'ledger', 'dag', 'consensus', 'net', 'storage', 'codec', 'errors']
 }
@@ -38,7 +40,7 @@ module.exports = {
       name: 'pure-cores-import-no-io',
       comment: 'The cores know no clock, network, disk, random source or logger.',
       severity: 'error',
-      from: { path: ['^src/consensus/core/', '^src/dag/core/', '^src/routing/core/', '^src/tiles/maths/', '^src/ledger/', '^src/guardian/', '^src/scenarios/'] },
+      from: { path: ['^src/consensus/core/', '^src/dag/core/', '^src/routing/core/', '^src/tiles/maths/', '^src/datasets/core/', '^src/learning/core/', '^src/learning/chain/', '^src/ledger/', '^src/guardian/', '^src/scenarios/'] },
       to: { path: ['^src/(storage|net|node|api|cli)/', '^(node:)?(fs|net|http|https|os|dns|tls|child_process|worker_threads|timers|perf_hooks|crypto|process)', 'node_modules/(pino|libp2p|@libp2p|classic-level|helia|@helia|fastify|onnxruntime-node)'] }
     },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },

@@ -4,9 +4,12 @@ import { chainErrors } from './table-chains.ts'
 import { chatErrors } from './table-chat.ts'
 import { consensusErrors } from './table-consensus.ts'
 import { continuityErrors } from './table-continuity.ts'
+import { datasetsErrors } from './table-datasets.ts'
+import { deltasErrors } from './table-deltas.ts'
 import { expertErrors } from './table-experts.ts'
 import { giftedErrors } from './table-gifted.ts'
 import { integrityErrors } from './table-integrity.ts'
+import { learningErrors } from './table-learning.ts'
 import { modelsErrors } from './table-models.ts'
 import { moneyErrors } from './table-money.ts'
 import { nodeErrors } from './table-node.ts'
@@ -17,6 +20,7 @@ import { slashingErrors } from './table-slashing.ts'
 import { stakingErrors } from './table-staking.ts'
 import { storageErrors } from './table-storage.ts'
 import { tensorErrors } from './table-tensors.ts'
+import { trainingErrors } from './table-training.ts'
 import { validatorErrors } from './table-validators.ts'
 import { votesErrors } from './table-votes.ts'
 
@@ -40,7 +44,11 @@ const table = {
   ...integrityErrors,
   ...answersErrors,
   ...chatErrors,
-  ...scenariosErrors
+  ...scenariosErrors,
+  ...deltasErrors,
+  ...learningErrors,
+  ...datasetsErrors,
+  ...trainingErrors
 }
 
 export type ErrorCode = keyof typeof table
