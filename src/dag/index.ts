@@ -29,6 +29,8 @@ export {
   modelHandler,
   modelRegisterHandler,
   noteHandler,
+  type PartRules,
+  type PartVersionAsked,
   partHandler
 } from './core/handlers-model.ts'
 export {
@@ -43,6 +45,17 @@ export {
 } from './core/invalid-evidence.ts'
 export { merkleLeaf, merklePath, merkleRoot, verifyMerklePath } from './core/merkle.ts'
 export type { ParamIndex, PartVersion } from './core/param-index.ts'
+export {
+  newestOf,
+  type PartChain,
+  type PartUpdate,
+  type PublishedUpdate,
+  partOfVersion,
+  partUpdatesMax,
+  readPartChain,
+  recordPartVersion,
+  wasUpdate
+} from './core/part-chain.ts'
 export { decodeLink, encodeLink, followSets, type SetLink, setLinksMax } from './core/set-chain.ts'
 export type { State, StateMemory, StateView } from './core/state.ts'
 export {

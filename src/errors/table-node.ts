@@ -222,6 +222,13 @@ export const nodeErrors = {
     retry: true,
     exitCode: 6
   },
+  DAEMON_GONE: {
+    message: 'the daemon went away while it was telling: it was stopped or it died',
+    nextStep: 'see "blyan-node status" and logs/node.log in its data folder; start it again and repeat the command',
+    fault: 'machine',
+    retry: true,
+    exitCode: 6
+  },
   DAEMON_TOO_SLOW: {
     message: 'the daemon did not answer {what} within {timeoutMs} ms',
     nextStep: 'see "blyan-node status"; try again when the machine is less busy',

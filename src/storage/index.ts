@@ -15,7 +15,7 @@ export {
   type Write
 } from './database.ts'
 export { databaseFolders, declareReady, emptyStaging, moveAside, putReadyInPlace } from './database-folder.ts'
-export { diskError } from './disk-errors.ts'
+export { codeOf, diskError, onDisk } from './disk-errors.ts'
 export type { ImmutableFiles, TemporaryFile } from './immutable-files.ts'
 export { createIpfs, type Ipfs, type IpfsNeeds } from './ipfs.ts'
 export { recordName } from './record-names.ts'

@@ -5,7 +5,13 @@ import type { ReferenceBlockstore, TemporaryFile } from '../storage/index.ts'
 import { createBoundedWork } from './bounded-work.ts'
 import { createFetchClock, type FetchClock } from './fetch-clock.ts'
 import { digestOffThread } from './leaf-digests.ts'
-import { decodeHeaderRegion, leafSizeBytes, type TensorDescription, type TensorLayout } from './tensor-block.ts'
+import {
+  decodeHeaderRegion,
+  encodeHeaderRegion,
+  leafSizeBytes,
+  type TensorDescription,
+  type TensorLayout
+} from './tensor-block.ts'
 import {
   decodeRoot,
   decodeTile,
@@ -24,6 +30,11 @@ export type FetchOptions = {
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
   readonly onProgress?: (receivedBytes: number, totalBytes: number) => void
+  /**
+   * It should be plain bytes (int8, one dimension) under this name. Its header, 256 KiB, is then made here instead of
+   * fetched, which is most of what a delta would cost; where the guess is wrong it is fetched.
+   */
+  readonly bytesNamed?: string
 }
 
 export type FetchLimits = {
@@ -66,7 +77,7 @@ export async function fetchTensorFile(root: CID, needs: FetchNeeds, options: Fet
     timeoutMs: options.timeoutMs ?? needs.limits.fetchTimeoutMs,
     stallTimeoutMs: needs.limits.stallTimeoutMs
   })
-  const fetch = new TensorFetch(root, needs, clock, options.onProgress)
+  const fetch = new TensorFetch(root, needs, clock, options)
   try {
     return await fetch.run()
   } finally {
@@ -101,16 +112,18 @@ class TensorFetch {
   readonly #needs: FetchNeeds
   readonly #clock: FetchClock
   readonly #onProgress: FetchOptions['onProgress']
+  readonly #bytesNamed: string | undefined
   /** By the hex of their digest, kept until they are written: they are not asked for twice either. */
   readonly #headerLeaves = new Map<string, Uint8Array>()
   #receivedLeaves = 0
   #totalLeaves = 0
 
-  constructor(root: CID, needs: FetchNeeds, clock: FetchClock, onProgress: FetchOptions['onProgress']) {
+  constructor(root: CID, needs: FetchNeeds, clock: FetchClock, options: FetchOptions) {
     this.#root = root
     this.#needs = needs
     this.#clock = clock
-    this.#onProgress = onProgress
+    this.#onProgress = options.onProgress
+    this.#bytesNamed = options.bytesNamed
   }
 
   async run(): Promise<FetchedTensor> {
@@ -132,6 +145,9 @@ class TensorFetch {
   /** Small as it is, the header comes first: a root that lies about it costs no more than this. */
   async #header({ headerLeaves, size }: TensorRoot): Promise<ReturnType<typeof decodeHeaderRegion>> {
     const digests = new Map(headerLeaves.map(digest => [bytesToHex(digest), digest]))
+    const guess = this.#guessedHeader(size)
+    const guessedName = guess === undefined ? '' : bytesToHex(sha256(guess))
+    if (guess !== undefined && digests.delete(guessedName)) this.#headerLeaves.set(guessedName, guess)
     await this.#each([...digests], nodesInFlight, async ([name, digest]) => {
       this.#headerLeaves.set(name, await this.#block(rawCid(digest), leafSizeBytes))
     })
@@ -146,6 +162,12 @@ class TensorFetch {
     const agrees = dataOffsetBytes === size.dataOffsetBytes && dataLengthBytes === size.dataLengthBytes
     if (!agrees) throw this.#invalid('header and root do not agree about its size')
     return head
+  }
+
+  #guessedHeader({ dataLengthBytes }: TensorSize): Uint8Array | undefined {
+    if (this.#bytesNamed === undefined) return undefined
+    const source = { format: 'tblock' } as const
+    return encodeHeaderRegion({ name: this.#bytesNamed, dtype: 'int8', shape: [dataLengthBytes], source }).region
   }
 
   async #tiles({ tiles, size }: TensorRoot): Promise<Uint8Array[]> {

@@ -174,3 +174,26 @@ test('a tensor larger than allowed is refused before its data comes', async t =>
   await assert.rejects(small.tensors.fetch(big.cid), { code: 'TENSOR_TOO_LARGE' })
   assert.equal(asked.size, 0)
 })
+
+test('bytes whose name is known come without their header, and a wrong guess costs nothing but that', async t => {
+  const holder = await openStore(t)
+  const there = await holder.tensors.putTensor({ ...tensor(5000), name: 'delta' })
+  for (const [bytesNamed, sizes] of [
+    ['delta', [5000]],
+    ['update', [256 * 1024, 5000]],
+    [undefined, [256 * 1024, 5000]]
+  ] as const) {
+    const fetched: number[] = []
+    const fetchBlock: FetchBlock = async cid => {
+      const bytes = (await holder.blockstore.read(cid))!
+      if (bytes.length > 1000) fetched.push(bytes.length)
+      return bytes
+    }
+    const { tensors } = await openStore(t, { fetchBlock })
+    const here = await tensors.fetchTensor(there.cid, bytesNamed === undefined ? {} : { bytesNamed })
+    assert.deepEqual(fetched, sizes)
+    assert.equal(here.name, 'delta')
+    assert.equal((await tensors.verify(there.cid)).valid, true)
+    assert.equal(Buffer.compare(await readFile(here.path), await readFile(there.path)), 0)
+  }
+})

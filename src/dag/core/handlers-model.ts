@@ -13,6 +13,7 @@ import { BlyanError } from '../../errors/index.ts'
 import { dependenciesMax } from './block.ts'
 import { eventLimits } from './event.ts'
 import { type ApplyInput, type BlockDraft, type EventHandler, plainBlock } from './handlers.ts'
+import type { StateView } from './state.ts'
 
 const partName = z
   .string()
@@ -39,7 +40,40 @@ const partJson = z.strictObject({
     .default([]),
   nonce: z.int().min(0).default(0)
 })
-type PartPayload = z.output<typeof partJson>
+
+/** With how a version is made of the one before it: both or none. */
+const updatedPartJson = partJson
+  .extend({ update: cidText.optional(), updateBytes: z.int().min(1).optional() })
+  .refine(
+    ({ update, updateBytes }) => (update === undefined) === (updateBytes === undefined),
+    'update and updateBytes: both or none'
+  )
+  .refine(
+    ({ update, parent }) => update === undefined || parent !== null,
+    'update: only with the parent that it changes'
+  )
+type PartPayload = z.output<typeof updatedPartJson>
+
+/** A version that somebody wants to publish, sound in itself. */
+export type PartVersionAsked = {
+  readonly name: string
+  readonly tensor: CID
+  readonly shape: readonly number[]
+  /** What turns the tensor of the version before into this one; null for one that is published whole. */
+  readonly update: { readonly cid: CID; readonly sizeBytes: number } | null
+  /** Whether the part has no version yet. */
+  readonly isFirst: boolean
+}
+
+/** What a network asks of versions of parts, and remembers of them, beyond what any network does. */
+export interface PartRules {
+  /** Whether it asks at all now. */
+  isOn(state: StateView): boolean
+  /** Throws when the version may not follow; `requireStake` throws when its author has none. */
+  admit(input: ApplyInput, asked: PartVersionAsked, requireStake: () => void): void
+  /** Told of what is published while it does not ask. */
+  noteUnasked(state: StateView, asked: PartVersionAsked): void
+}
 
 const registerJson = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9]{0,31}$/),
@@ -138,16 +172,35 @@ export const modelRegisterHandler: EventHandler = {
 }
 
 /** One handler per kind of part of the model; each version is a block on chain B. */
-export function partHandler(type: 'expert' | 'router' | 'attention' | 'embedding'): EventHandler {
+export function partHandler(type: 'expert' | 'router' | 'attention' | 'embedding', rules?: PartRules): EventHandler {
   return {
     type,
     purpose: `a new version of one ${type}, on chain B`,
-    encodePayload: json => encodeChecked(type, partJson, json),
+    encodePayload: json => encodeChecked(type, rules === undefined ? partJson : updatedPartJson, json),
     describePayload: payload => describe(read(type, payload)),
     apply: input => {
-      requireStake(input)
-      return applyPart(type, payloadOf(type, partJson, input.envelope.payload) as PartPayload, input)
+      const isAsked = rules?.isOn(input.state) === true
+      if (!isAsked) requireStake(input)
+      const schema = isAsked ? updatedPartJson : partJson
+      const payload = payloadOf(type, schema, input.envelope.payload) as PartPayload
+      const { draft, isFirst } = applyPart(type, payload, input)
+      if (rules === undefined) return draft
+      const asked = askedOf(payload, isFirst)
+      if (isAsked) rules.admit(input, asked, () => requireStake(input))
+      else rules.noteUnasked(input.state, asked)
+      return draft
     }
+  }
+}
+
+function askedOf(payload: PartPayload, isFirst: boolean): PartVersionAsked {
+  const { name, tensor, shape, update, updateBytes } = payload
+  return {
+    name,
+    tensor,
+    shape,
+    isFirst,
+    update: update === undefined ? null : { cid: update, sizeBytes: updateBytes! }
   }
 }
 
@@ -169,7 +222,12 @@ export const datasetHandler: EventHandler = {
 
 type Part = { readonly block: CID; readonly shape: number[]; readonly type: string }
 
-function applyPart(type: string, payload: PartPayload, { envelope, state }: ApplyInput): BlockDraft {
+/** The block of a version that fits the chain. */
+function applyPart(
+  type: string,
+  payload: PartPayload,
+  { envelope, state }: ApplyInput
+): { readonly draft: BlockDraft; readonly isFirst: boolean } {
   const model = modelOf(payload.name, state)
   const part = partOf(payload.name, state, model)
   if (model !== undefined && part === undefined && model.author !== publicKeyToText(envelope.author))
@@ -197,7 +255,7 @@ function applyPart(type: string, payload: PartPayload, { envelope, state }: Appl
     if (!isModel && state.get(`block/${dependency.toString()}`) === undefined)
       throw new BlyanError('CHAIN_DEPENDENCY_UNKNOWN', { block: payload.name, dependency: dependency.toString() })
   }
-  return {
+  const draft: BlockDraft = {
     chain: 'B',
     blockType: type,
     name: payload.name,
@@ -208,6 +266,7 @@ function applyPart(type: string, payload: PartPayload, { envelope, state }: Appl
     dependsOn: [...(part === undefined ? [] : [part.block]), ...payload.dependsOn],
     shape: payload.shape
   }
+  return { draft, isFirst: part === undefined }
 }
 
 function modelOf(partName: string, state: ApplyInput['state']): RegisteredModel | undefined {
