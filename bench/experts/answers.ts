@@ -1,8 +1,9 @@
 /** Answers of one engine process: alone, eight together, beside background work, and what the daemon's loop feels of it. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { type CallExperts, createEngine, type Engine } from '../../src/experts/index.ts'
-import { median, type Options, plain, type Result, rate } from '../report.ts'
+import { type CallExperts, createEngine, type Engine, type Training } from '../../src/experts/index.ts'
+import { type Options, plain, type Result, rate } from '../report.ts'
 import { withTemporaryFolder } from '../temporary-folder.ts'
+import { addedLatencyMs, openBenchTraining } from './background.ts'
 import { benchArchitecture, writeRandomParts } from './random-model.ts'
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {} }
@@ -28,14 +29,15 @@ export function measureAnswers({ quick, note }: Options): Promise<Result[]> {
       await holder.loadModel({ model: 'bench', architecture, parts })
       const withoutExperts = parts.filter(({ name }) => !name.includes('.expert'))
       await engine.loadModel({ model: 'remote', architecture, parts: withoutExperts, callExperts })
-      return await measureAll(engine, quick ? 3 : 7, note)
+      return await measureAll(engine, await openBenchTraining(engine, folder), quick ? 3 : 7, note)
     } finally {
       await Promise.all([engine.stop(), holder.stop()])
     }
   })
 }
 
-async function measureAll(engine: Engine, runs: number, note: Options['note']): Promise<Result[]> {
+async function measureAll(engine: Engine, training: Training, runs: number, note: Options['note']): Promise<Result[]> {
+  const firstTokenMs = async (seed: number): Promise<number> => (await answer(engine, 'bench', seed, 1)).firstTokenMs
   const alone: number[] = []
   const together: number[] = []
   const remote: number[] = []
@@ -49,7 +51,7 @@ async function measureAll(engine: Engine, runs: number, note: Options['note']): 
     loop.enable()
     const away = await tokensPerSecond(engine, 'remote', batch)
     loop.disable()
-    const addedMs = await addedLatencyMs(engine)
+    const addedMs = await addedLatencyMs(training, firstTokenMs)
     if (run < 0) continue
     alone.push(one)
     together.push(eight)
@@ -75,23 +77,6 @@ async function tokensPerSecond(engine: Engine, model: string, answers: number): 
   const startedAtMs = performance.now()
   const made = await Promise.all(Array.from({ length: answers }, (_, i) => answer(engine, model, i)))
   return (made.reduce((sum, { tokens }) => sum + tokens, 0) * 1000) / (performance.now() - startedAtMs)
-}
-
-/** How much later the first token of a prompt comes while a text is being scored in the background. */
-async function addedLatencyMs(engine: Engine): Promise<number> {
-  const firstTokens = async (): Promise<number> => {
-    const times: number[] = []
-    for (let i = 0; i < 5; i++) times.push((await answer(engine, 'bench', i, 1)).firstTokenMs)
-    return median(times)
-  }
-  const quietMs = await firstTokens()
-  const controller = new AbortController()
-  const tokens = Uint32Array.from({ length: 100_000 }, (_, i) => i % architecture.vocabulary)
-  const scoring = engine.evaluateTokens({ model: 'bench', tokens, signal: controller.signal }).catch(() => {})
-  const busyMs = await firstTokens()
-  controller.abort(new Error('measured'))
-  await scoring
-  return busyMs - quietMs
 }
 
 async function answer(

@@ -32,6 +32,14 @@ export type {
 } from './engine/engine-types.ts'
 export type { PartFile } from './engine/part-file.ts'
 export { openFileSource } from './engine/tile-source.ts'
+export type {
+  OpenTrainingRequest,
+  ScoreRequest,
+  Training,
+  TrainingSettings,
+  TrainingStep,
+  TrainRequest
+} from './engine/training-types.ts'
 export {
   type Architecture,
   type ArchitectureV1,

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { chooseDevice, type ProviderReason, whyText } from '../../src/experts/devices/device-probe.ts'
 import { scoreDevice } from '../../src/experts/devices/device-score.ts'
 import { createEngine, type Provider, probeDevice } from '../../src/experts/index.ts'
-import { silentLogger, temporaryFolder } from './model-folder.ts'
+import { silentLogger, smallArchitecture, temporaryFolder, writeModel } from './model-folder.ts'
 import { packedArchitecture, writePackedModel } from './packed-model.ts'
+import { batchesFrom, batchOf, settings, trainSteps } from './training-model.ts'
 
 const gibibyte = 2 ** 30
 
@@ -100,4 +101,30 @@ test('WebGPU answers as the processor does', { skip, timeout: 120_000 }, async t
     t.diagnostic(`${precision}: results differ by ${error.toExponential(1)}`)
     assert.ok(error < tolerance, `${precision}: ${error}`)
   }
+})
+
+test('WebGPU trains as the processor does', { skip, timeout: 120_000 }, async t => {
+  const folder = temporaryFolder(t)
+  const architecture = { ...smallArchitecture, layers: 1, experts: 3 }
+  const { parts } = writeModel(folder, architecture)
+  const train = async (device: Provider) => {
+    // A software driver takes long to translate the first run of a graph, during which the engine is silent.
+    const limits = { requestTimeoutMs: 110_000 }
+    const engine = createEngine({ tensorFolder: folder, threads: 1, device, logger: silentLogger, limits })
+    t.after(() => engine.stop())
+    await engine.start()
+    const request = { model: 'm', architecture, parts, trained: 'all', settings } as const
+    const training = await engine.openTraining(request)
+    const steps = await trainSteps(training, batchesFrom(0, 6))
+    const changes = await training.delta()
+    const scores = await training.score({ tokens: batchOf(9), changes })
+    await engine.stop()
+    return { norm: steps[0]!.gradientNorm, losses: steps.map(({ lossNats }) => lossNats), scores: [...scores] }
+  }
+  const [cpu, gpu] = [await train('cpu'), await train('webgpu')]
+  const figures = ({ norm, losses, scores }: typeof cpu): number[] => [norm, ...losses, ...scores]
+  const differences = figures(gpu).map((value, i) => Math.abs(value / figures(cpu)[i]! - 1))
+  t.diagnostic(`losses, scores and the first norm differ by ${Math.max(...differences).toExponential(1)}`)
+  assert.ok(Math.max(...differences) < 1e-3, differences.join())
+  assert.ok(cpu.losses.at(-1)! < cpu.losses[0]!)
 })

@@ -76,9 +76,10 @@ export function writeModel(
 export async function startEngine(
   t: TestContext,
   tensorFolder: string,
-  limits: Partial<EngineLimits> = {}
+  limits: Partial<EngineLimits> = {},
+  threads = 1
 ): Promise<Engine> {
-  const engine = createEngine({ tensorFolder, threads: 1, logger: silentLogger, limits: { backOffMs: 10, ...limits } })
+  const engine = createEngine({ tensorFolder, threads, logger: silentLogger, limits: { backOffMs: 10, ...limits } })
   t.after(() => engine.stop())
   await engine.start()
   return engine

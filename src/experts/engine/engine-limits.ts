@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import type { EngineLimits } from './engine-types.ts'
 
 const mebibyte = 1024 * 1024
@@ -20,5 +21,6 @@ export const defaultEngineLimits: EngineLimits = {
   expertRowsWaitingMax: 16_384,
   memoryBytesMax: 512 * mebibyte,
   mappedSessionsMax: 4096,
-  expertMemoryBytesMax: 4096 * mebibyte
+  expertMemoryBytesMax: 4096 * mebibyte,
+  trainingBytesMax: Math.min(8192 * mebibyte, Math.floor(totalmem() / 2))
 }

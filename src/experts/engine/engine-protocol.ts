@@ -6,6 +6,7 @@ import { asMap, textField } from './frame-fields.ts'
  * What the daemon and its engine process say to each other.
  * Daemon: `{ id, operation, ... }`, and `{ id, operation: 'cancel' }` for an open id. Engine: first `{ ready: true }`, then
  * `{ id, event }` any number of times and `{ id, result }` or `{ id, error: { code, payload } }` once.
+ * What is asked about a training names it in `training`, a number of the daemon's choice.
  * For experts that are elsewhere the engine asks: `{ call, model, layer, experts, rowCounts, lengths, values, requestOfRow,
  * requests, isPrompt }` or `{ call, cancelled: true }`; the daemon answers with `{ id: 0, operation: 'answerCall', call, lengths,
  * values }` or `{ ..., error }`. Values are fp32 and numbers of rows u32, little-endian.
@@ -22,6 +23,19 @@ export type EngineOperation =
   | 'runExperts'
   | 'release'
   | 'status'
+  | TrainingOperation
+
+export type TrainingOperation =
+  | 'openTraining'
+  | 'trainStep'
+  | 'stopStep'
+  | 'readDelta'
+  | 'rebaseTraining'
+  | 'stageChanges'
+  | 'dropChanges'
+  | 'scoreTraining'
+  | 'saveTraining'
+  | 'closeTraining'
 
 /** What the engine process is told of `EngineLimits`. */
 export type EngineBounds = {
@@ -30,6 +44,7 @@ export type EngineBounds = {
   readonly keyValueBytesMax: number
   readonly expertRowsWaitingMax: number
   readonly mappedSessionsMax: number
+  readonly trainingBytesMax: number
 }
 
 /** An execution provider of ONNX Runtime. */

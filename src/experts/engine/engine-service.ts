@@ -24,6 +24,8 @@ import { modelStatusToFrame } from './model-status.ts'
 import { packResults, unpackLoads, wordBytes, wordsField } from './packed-rows.ts'
 import { type LocatedPart, locatePart, type PartFile, partFileFromFrame } from './part-file.ts'
 import { createRemoteCalls, type RemoteCalls } from './remote-calls.ts'
+import { type Handler, signOfLife, type Turn } from './service-turn.ts'
+import { createTrainingDesk } from './training-desk.ts'
 import { createTurns, type Turns } from './turns.ts'
 
 /** Answers frames in the engine process. Requests run side by side: every graph that runs lets the next in line go. */
@@ -40,11 +42,6 @@ export function createEngineService(needs: EngineServiceNeeds): EngineService {
   return new SessionEngineService(needs)
 }
 
-type Turn = { readonly id: number; readonly signal: AbortSignal; readonly tell: (event: Frame) => void }
-type Handler = (frame: Frame, turn: Turn) => Promise<Frame>
-
-/** How often a request that has nothing else to say shows that it is not stuck. */
-const signOfLifeMs = 5000
 const locatedPerSignOfLife = 256
 
 class SessionEngineService implements EngineService {
@@ -53,23 +50,27 @@ class SessionEngineService implements EngineService {
   readonly #open = new Map<number, AbortController>()
   readonly #calls: RemoteCalls
   readonly #turns: Turns = createTurns()
-  readonly #handlers: Readonly<Record<EngineOperation, Handler>> = {
-    loadModel: (frame, turn) => this.#loadModel(frame, turn),
-    replacePart: frame => this.#replacePart(frame),
-    dropPart: frame => this.#dropPart(frame),
-    setElsewhere: async frame => this.#setElsewhere(frame),
-    evaluate: (frame, turn) => this.#evaluate(frame, bytesField(frame, 'bytes'), turn),
-    evaluateTokens: (frame, turn) => this.#evaluate(frame, wordsField(frame, 'tokens'), turn),
-    generate: (frame, turn) => this.#generate(frame, turn),
-    generateTokens: (frame, turn) => this.#generateTokens(frame, turn),
-    runExperts: (frame, turn) => this.#runExperts(frame, turn),
-    release: frame => this.#release(frame),
-    status: async () => this.#status()
-  }
+  readonly #handlers: Readonly<Record<EngineOperation, Handler>>
 
   constructor(needs: EngineServiceNeeds) {
     this.#needs = needs
     this.#calls = createRemoteCalls(needs.send)
+    const { trainingBytesMax } = needs.bounds
+    const trainings = createTrainingDesk({ settings: needs, turns: this.#turns, trainingBytesMax })
+    this.#handlers = {
+      loadModel: (frame, turn) => this.#loadModel(frame, turn),
+      replacePart: frame => this.#replacePart(frame),
+      dropPart: frame => this.#dropPart(frame),
+      setElsewhere: async frame => this.#setElsewhere(frame),
+      evaluate: (frame, turn) => this.#evaluate(frame, bytesField(frame, 'bytes'), turn),
+      evaluateTokens: (frame, turn) => this.#evaluate(frame, wordsField(frame, 'tokens'), turn),
+      generate: (frame, turn) => this.#generate(frame, turn),
+      generateTokens: (frame, turn) => this.#generateTokens(frame, turn),
+      runExperts: (frame, turn) => this.#runExperts(frame, turn),
+      release: frame => this.#release(frame),
+      status: async () => this.#status(),
+      ...trainings.handlers
+    }
   }
 
   handle(frame: Frame): void {
@@ -248,15 +249,6 @@ class SessionEngineService implements EngineService {
 
 function loadOf(model: LoadedModel): Frame {
   return { parts: model.sessions.parts.size, mappedBytes: model.sessions.mappedBytes }
-}
-
-function signOfLife(turn: Turn): () => void {
-  let toldAtMs = performance.now()
-  return () => {
-    if (performance.now() - toldAtMs < signOfLifeMs) return
-    toldAtMs = performance.now()
-    turn.tell({})
-  }
 }
 
 function isOperation(name: string, handlers: object): name is EngineOperation {

@@ -2,6 +2,7 @@ import type { Architecture } from '../model/architecture.ts'
 import type { EngineLogger } from './engine-child.ts'
 import type { Provider } from './engine-protocol.ts'
 import type { PartFile } from './part-file.ts'
+import type { OpenTrainingRequest, Training } from './training-types.ts'
 
 export type LinkLimits = {
   readonly frameBytesMax: number
@@ -37,6 +38,8 @@ export type EngineLimits = LinkLimits & {
   readonly mappedSessionsMax: number
   /** An expert that is larger is read and computed tile by tile within so much memory. */
   readonly expertMemoryBytesMax: number
+  /** Values, moments, gradients and activations of all open trainings; more are refused with TRAINING_TOO_LARGE. */
+  readonly trainingBytesMax: number
 }
 
 export type EngineNeeds = {
@@ -233,5 +236,10 @@ export interface Engine {
     readonly signal?: AbortSignal
   }): Promise<Float32Array>
   release(request: { readonly model: string }): Promise<void>
+  /**
+   * Opens a training beside whatever models are loaded. Throws PART_NOT_LOADED when a part is missing, TRAINING_UNSUPPORTED,
+   * TRAINING_TOO_LARGE, TRAINING_CHECKPOINT_INVALID.
+   */
+  openTraining(request: OpenTrainingRequest): Promise<Training>
   status(): Promise<EngineStatus>
 }

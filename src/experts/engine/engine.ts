@@ -24,6 +24,8 @@ import { type KnownModel, loadModelFrame } from './known-model.ts'
 import { modelStatusFromFrame } from './model-status.ts'
 import { packLoads, unpackResults, wordBytes, wordsField } from './packed-rows.ts'
 import { type PartFile, partFileToFrame } from './part-file.ts'
+import { type AskTraining, openRemoteTraining } from './remote-training.ts'
+import type { OpenTrainingRequest, Training } from './training-types.ts'
 
 /** An engine that is not started yet. It holds no process, file or timer until `start`. */
 export function createEngine(needs: EngineNeeds): Engine {
@@ -37,12 +39,14 @@ class ProcessEngine implements Engine {
   readonly #needs: EngineNeeds
   readonly #limits: EngineLimits
   readonly #models = new Map<string, KnownModel>()
+  #trainings = 0
 
   constructor(needs: EngineNeeds, limits: EngineLimits) {
     const { tensorFolder, threads, logger } = needs
     const provider = needs.device ?? 'cpu'
     const { answersMax, answersWaitingMax, keyValueBytesMax, expertRowsWaitingMax, mappedSessionsMax } = limits
-    const bounds = { answersMax, answersWaitingMax, keyValueBytesMax, expertRowsWaitingMax, mappedSessionsMax }
+    const answers = { answersMax, answersWaitingMax, keyValueBytesMax, expertRowsWaitingMax }
+    const bounds = { ...answers, mappedSessionsMax, trainingBytesMax: limits.trainingBytesMax }
     const { frameBytesMax, expertMemoryBytesMax } = limits
     const task = {
       task: 'serve',
@@ -184,6 +188,15 @@ class ProcessEngine implements Engine {
     if (this.#link.state === 'running' && generation === (await this.#link.ready())) {
       await this.#link.request(generation, 'release', { model })
     }
+  }
+
+  async openTraining(request: OpenTrainingRequest): Promise<Training> {
+    const training = ++this.#trainings
+    const generation = await this.#link.ready()
+    const ask: AskTraining = (operation, fields, options) =>
+      this.#link.request(generation, operation, { ...fields, training }, options)
+    const architecture = parseArchitecture(request.architecture)
+    return openRemoteTraining({ ...request, architecture }, ask, this.#limits.frameBytesMax / 2)
   }
 
   async status(): Promise<EngineStatus> {

@@ -1,9 +1,11 @@
 import {
+  type ElementType,
   type ExternalTensor,
   type GraphAttribute,
   type GraphNode,
   type GraphValue,
   type InlineTensor,
+  type InnerValue,
   writeOnnxModel
 } from './onnx-writer.ts'
 import type { PartDescription, PartSlice } from './part-layout.ts'
@@ -19,11 +21,19 @@ export interface GraphBuilder {
   add(operator: string, inputs: readonly string[], attributes?: Attributes): string
   /** The same for an operator with several results. */
   addMany(operator: string, inputs: readonly string[], results: number, attributes?: Attributes): readonly string[]
+  /**
+   * Says what is known of the extents of a value where ONNX Runtime cannot see it, and returns the value. Buffers are shared
+   * among values of known extents, and planning that takes time that grows with the square of the number of others.
+   */
+  sized(value: string, dimensions: readonly (number | string | null)[], type?: 'float' | 'int64'): string
   /** A tensor that stays in the part's file and is mapped from there. */
   slice(part: PlacedPart, slice: PartSlice): string
+  /** A scalar of the builder's float type. */
   float(value: number): string
   byte(value: number): string
   integers(values: readonly number[]): string
+  /** A scalar, where `integers` makes a list. */
+  integer(value: number): string
   /** What was made from the same inputs before, or what `make` makes now. */
   once(key: string, make: () => string): string
   /** The finished ONNX model; `outputs` gives for each output the value that it is. */
@@ -36,15 +46,24 @@ export interface GraphBuilder {
 
 type Attributes = Readonly<Record<string, GraphAttribute>>
 
-export function createGraphBuilder(): GraphBuilder {
-  return new ListGraphBuilder()
+/** `float64` is for checking gradients: not every operator has a kernel for it. */
+export type FloatType = 'float32' | 'float64'
+
+export function createGraphBuilder(floatType: FloatType = 'float32'): GraphBuilder {
+  return new ListGraphBuilder(floatType)
 }
 
 class ListGraphBuilder implements GraphBuilder {
   readonly #nodes: GraphNode[] = []
   readonly #constants: (InlineTensor | ExternalTensor)[] = []
   readonly #made = new Map<string, string>()
-  #values = 0
+  readonly #floatType: FloatType
+  readonly #values: InnerValue[] = []
+  #valueCount = 0
+
+  constructor(floatType: FloatType) {
+    this.#floatType = floatType
+  }
 
   add(operator: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.addMany(operator, inputs, 1, attributes)[0]!
@@ -56,9 +75,14 @@ class ListGraphBuilder implements GraphBuilder {
     results: number,
     attributes: Attributes = {}
   ): readonly string[] {
-    const outputs = Array.from({ length: results }, () => `value${this.#values++}`)
+    const outputs = Array.from({ length: results }, () => `value${this.#valueCount++}`)
     this.#nodes.push({ operator, inputs, outputs, attributes })
     return outputs
+  }
+
+  sized(value: string, dimensions: readonly (number | string | null)[], type: 'float' | 'int64' = 'float'): string {
+    this.#values.push({ name: value, type: type === 'float' ? this.#floatType : type, dimensions })
+    return value
   }
 
   slice(part: PlacedPart, slice: PartSlice): string {
@@ -80,7 +104,8 @@ class ListGraphBuilder implements GraphBuilder {
   }
 
   float(value: number): string {
-    return this.#constant('float32', `${value}`, [], new Uint8Array(Float32Array.of(value).buffer))
+    const data = this.#floatType === 'float32' ? Float32Array.of(value) : Float64Array.of(value)
+    return this.#constant(this.#floatType, `${value}`, [], new Uint8Array(data.buffer))
   }
 
   byte(value: number): string {
@@ -89,7 +114,11 @@ class ListGraphBuilder implements GraphBuilder {
 
   integers(values: readonly number[]): string {
     const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
-    return this.#constant('int64', values.join(), [values.length], data)
+    return this.#constant('int64', `[${values.join()}]`, [values.length], data)
+  }
+
+  integer(value: number): string {
+    return this.#constant('int64', `${value}`, [], new Uint8Array(BigInt64Array.of(BigInt(value)).buffer))
   }
 
   once(key: string, make: () => string): string {
@@ -107,15 +136,27 @@ class ListGraphBuilder implements GraphBuilder {
   ): Uint8Array {
     const final = new Map(outputs.map(output => [output.value, output.name]))
     const rename = (value: string): string => final.get(value) ?? value
-    const nodes = this.#nodes.map(node => ({
+    const nodes = this.#nodesFor(outputs.map(output => output.value)).map(node => ({
       ...node,
       inputs: node.inputs.map(rename),
       outputs: node.outputs.map(rename)
     }))
-    return writeOnnxModel({ name, inputs, outputs, nodes, constants: this.#constants })
+    const values = this.#values.filter(value => !final.has(value.name))
+    return writeOnnxModel({ name, inputs, outputs, nodes, constants: this.#constants, values })
   }
 
-  #constant(type: 'float32' | 'uint8' | 'int64', key: string, dimensions: readonly number[], data: Uint8Array): string {
+  /** Nodes that these values come from; ONNX Runtime would compute the others, too. */
+  #nodesFor(values: readonly string[]): readonly GraphNode[] {
+    const wanted = new Set(values)
+    const kept = this.#nodes.toReversed().filter(({ inputs, outputs }) => {
+      const isUsed = outputs.some(output => wanted.has(output))
+      if (isUsed) for (const input of inputs) wanted.add(input)
+      return isUsed
+    })
+    return kept.toReversed()
+  }
+
+  #constant(type: ElementType, key: string, dimensions: readonly number[], data: Uint8Array): string {
     return this.once(`constant ${type} ${key}`, () => {
       const name = `constant${this.#constants.length}`
       this.#constants.push({ name, type, dimensions, data })

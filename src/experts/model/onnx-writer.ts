@@ -1,7 +1,7 @@
 import { concatBytes } from '../../codec/index.ts'
 
 /** Element types by their number in onnx.proto, `TensorProto.DataType`. */
-export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
+export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float64: 11 } as const
 export type ElementType = keyof typeof elementTypes
 
 /** A graph input or output; a text is a dimension known only when the graph runs. */
@@ -10,6 +10,9 @@ export type GraphValue = {
   readonly type: ElementType
   readonly dimensions: readonly (number | string)[]
 }
+
+/** What is known of a value between: the same text stands for the same extent, null for one that is not known. */
+export type InnerValue = Omit<GraphValue, 'dimensions'> & { readonly dimensions: readonly (number | string | null)[] }
 
 export type GraphAttribute = number | string | readonly number[] | { readonly float: number }
 
@@ -46,6 +49,7 @@ export type GraphDescription = {
   readonly outputs: readonly GraphValue[]
   readonly nodes: readonly GraphNode[]
   readonly constants: readonly (InlineTensor | ExternalTensor)[]
+  readonly values?: readonly InnerValue[]
 }
 
 /**
@@ -66,7 +70,8 @@ function writeGraph(graph: GraphDescription): Field[] {
     text(2, graph.name),
     ...graph.constants.map(constant => message(5, writeTensor(constant))),
     ...graph.inputs.map(value => message(11, writeValue(value))),
-    ...graph.outputs.map(value => message(12, writeValue(value)))
+    ...graph.outputs.map(value => message(12, writeValue(value))),
+    ...(graph.values ?? []).map(value => message(13, writeValue(value)))
   ]
 }
 
@@ -88,9 +93,9 @@ function writeAttribute(name: string, value: GraphAttribute): Field[] {
   return [text(1, name), ...value.map(item => integer(8, item)), integer(20, 7)]
 }
 
-function writeValue(value: GraphValue): Field[] {
+function writeValue(value: InnerValue): Field[] {
   const dimensions = value.dimensions.map(size =>
-    message(1, [typeof size === 'number' ? integer(1, size) : text(2, size)])
+    message(1, size === null ? [] : [typeof size === 'number' ? integer(1, size) : text(2, size)])
   )
   const tensorType = [integer(1, elementTypes[value.type]), message(2, dimensions)]
   return [text(1, value.name), message(2, [message(1, tensorType)])]
@@ -112,31 +117,36 @@ function message(field: number, fields: readonly Field[]): Field {
   return delimited(field, concatBytes(...fields))
 }
 
+const encoder = new TextEncoder()
+
 function text(field: number, value: string): Field {
-  return delimited(field, new TextEncoder().encode(value))
+  return delimited(field, encoder.encode(value))
 }
 
 function delimited(field: number, bytes: Uint8Array): Field {
-  return concatBytes(variableLength(BigInt(field * 8 + 2)), variableLength(BigInt(bytes.length)), bytes)
+  return concatBytes(variableLength(field * 8 + 2), variableLength(bytes.length), bytes)
 }
 
 function integer(field: number, value: number): Field {
-  return concatBytes(variableLength(BigInt(field * 8)), variableLength(BigInt.asUintN(64, BigInt(value))))
+  return concatBytes(variableLength(field * 8), variableLength(value))
 }
 
 function float(field: number, value: number): Field {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setFloat32(0, value, true)
-  return concatBytes(variableLength(BigInt(field * 8 + 5)), bytes)
+  return concatBytes(variableLength(field * 8 + 5), bytes)
 }
 
-function variableLength(value: bigint): Uint8Array {
+/** Negative numbers as 64 bits, as protobuf has them. */
+function variableLength(value: number): Uint8Array {
   const bytes: number[] = []
   let rest = value
-  while (rest > 127n) {
-    bytes.push(Number(rest & 127n) | 128)
-    rest >>= 7n
+  if (value < 0 || value > 0x7fffffff) {
+    let wide = BigInt.asUintN(64, BigInt(value))
+    for (; wide > 127n; wide >>= 7n) bytes.push(Number(wide & 127n) | 128)
+    rest = Number(wide)
   }
-  bytes.push(Number(rest))
+  for (; rest > 127; rest >>= 7) bytes.push((rest & 127) | 128)
+  bytes.push(rest)
   return Uint8Array.from(bytes)
 }
