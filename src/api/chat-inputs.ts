@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { answerModes, type ChatRequest } from '../node/index.ts'
+import { partPicks } from './inputs.ts'
 
 const messagesMax = 4096
 const partsMax = 256
@@ -65,9 +66,12 @@ export const chatBody = z.strictObject({
     .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .nullish(),
   blyan: z
-    .strictObject({ mode: z.enum(answerModes).optional() })
+    .strictObject({
+      mode: z.enum(answerModes).optional(),
+      parts: partPicks.optional().describe('versions of parts that stand in for the newest: name to CID')
+    })
     .optional()
-    .describe('our own addition: how the answer is made'),
+    .describe('our own addition: how the answer is made, and with which versions'),
   n: only(value => value === 1, 'one answer is made for a request'),
   tools: only(isEmpty, 'models here call no tools'),
   functions: only(isEmpty, 'models here call no functions'),
@@ -110,6 +114,7 @@ export function chatRequestOf(body: ChatBody, signal: AbortSignal): ChatRequest 
     topP: Math.max(body.top_p ?? 1, leastShare),
     seed: body.seed === null || body.seed === undefined ? undefined : String(body.seed),
     mode: body.blyan?.mode,
+    parts: body.blyan?.parts,
     signal
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { BlyanError } from '../errors/index.ts'
+import { partPicksMax } from '../node/index.ts'
 
 /** Shapes that several routes take, each with its limit. */
 const waitMsMax = 600_000
@@ -38,6 +39,24 @@ export function strictBytesOfBase64(text: string): Uint8Array {
     throw new BlyanError('REQUEST_INVALID', { reason: 'body.signedEvents: not base64' })
   return bytes
 }
+
+export const partName = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[\w.:-]+$/, 'letters, digits, ". _ : -"')
+
+/** Versions of parts by name, each the CID of a tensor or of a block. */
+export const partPicks = z
+  .record(partName, identifier)
+  .refine(picks => Object.keys(picks).length <= partPicksMax, `more than ${partPicksMax} parts`)
+
+/** The same in an address: `layer0.expert3=CID,layer0.router=CID`. */
+export const partPicksText = z
+  .string()
+  .max(16_384)
+  .transform(text => Object.fromEntries(text.split(',').map(pick => pick.split('=', 2))))
+  .pipe(partPicks)
 
 /** Text as UTF-8, or exact bytes. */
 export const textOrBytes = z.union([z.string().max(1 << 20), base64])

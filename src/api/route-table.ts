@@ -7,6 +7,7 @@ import { eventRoutes } from './routes/event-routes.ts'
 import { expertEvidenceRoutes } from './routes/expert-evidence-routes.ts'
 import { expertRoutes } from './routes/expert-routes.ts'
 import { giftedRoutes } from './routes/gifted-routes.ts'
+import { learningRoutes } from './routes/learning-routes.ts'
 import { modelRoutes } from './routes/model-routes.ts'
 import { moneyRoutes } from './routes/money-routes.ts'
 import { operationRoutes } from './routes/operation-routes.ts'
@@ -38,6 +39,7 @@ export const routeTable: readonly Route[] = [
   ...tensorRoutes,
   ...expertRoutes,
   ...modelRoutes,
+  ...learningRoutes,
   ...chatRoutes,
   ...operationRoutes
 ]

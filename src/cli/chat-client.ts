@@ -9,6 +9,7 @@ import { type DaemonClient, throwIfError } from './daemon-client.ts'
 export type ChatOptions = {
   readonly model?: string
   readonly mode?: string
+  readonly part?: Readonly<Record<string, string>>
   readonly maxTokens?: number
   readonly temperature?: number
   readonly topP?: number
@@ -31,6 +32,11 @@ export function withChatOptions(command: Command): Command {
   return command
     .option('--model <name>', 'who is to answer, as "model list" shows; genesis unless given')
     .option('--mode <mode>', `how: ${answerModes.join(', ')}; this node chooses unless given`, oneMode)
+    .option(
+      '--part <name=CID>',
+      'another version of a part, by the CID of its tensor or block; may be given several times',
+      pickedPart
+    )
     .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber(1, 1 << 20))
     .option('--temperature <n>', '0 takes the likeliest, up to 2 the more surprising; 1 unless given', decimal(0, 2))
     .option('--top-p <n>', 'draw from the likeliest tokens that have this share together', decimal(0, 1))
@@ -52,7 +58,7 @@ export async function* ask(
     readonly onOpen?: (answer: IncomingMessage) => void
   }
 ): AsyncGenerator<ChatPiece> {
-  const { model, mode, maxTokens, temperature, topP, seed, stop, system } = options
+  const { model, mode, part, maxTokens, temperature, topP, seed, stop, system } = options
   const opening = system === undefined ? [] : [{ role: 'system', content: system }]
   const answer = await daemon.bytes({
     method: 'POST',
@@ -66,7 +72,7 @@ export async function* ask(
       seed,
       stop,
       stream: true,
-      blyan: { mode }
+      blyan: { mode, parts: part }
     },
     timeoutMs: silenceMsMax
   })
@@ -121,6 +127,17 @@ function oneMode(text: string): string {
   if ((answerModes as readonly string[]).includes(text)) return text
   const reason = `"${text.slice(0, 40)}" is none of ${answerModes.join(', ')}`
   throw new BlyanError('USAGE', { reason, hint: 'correct that value' })
+}
+
+/** Collects `name=CID`. */
+export function pickedPart(
+  text: string,
+  before: Readonly<Record<string, string>> = {}
+): Readonly<Record<string, string>> {
+  const [, name, cid] = /^([\w.:-]{1,128})=([A-Za-z0-9]{1,128})$/.exec(text) ?? []
+  if (name !== undefined && cid !== undefined) return { ...before, [name]: cid }
+  const reason = `"${text.slice(0, 80)}" is not NAME=CID`
+  throw new BlyanError('USAGE', { reason, hint: 'see "blyan-node expert show NAME" for the versions of a part' })
 }
 
 function decimal(min: number, max: number): (text: string) => number {

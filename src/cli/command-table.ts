@@ -103,6 +103,11 @@ export const commandTable: readonly CommandEntry[] = [
   { name: 'snapshot', summary: 'make, check and restore snapshots', load: () => import('./commands/snapshot.ts') },
   { name: 'chat', summary: 'ask a model, in one turn or many', load: () => import('./commands/chat.ts') },
   { name: 'run', summary: 'one prompt in, the answer out: for scripts', load: () => import('./commands/run.ts') },
+  {
+    name: 'learn',
+    summary: 'train the model of the network on your texts, and see how it goes',
+    load: () => import('./commands/learn.ts')
+  },
   { name: 'tensor', summary: 'store, fetch, show and check tensors', load: () => import('./commands/tensor.ts') },
   { name: 'model', summary: 'import models and list them', load: () => import('./commands/model.ts') },
   { name: 'expert', summary: "parts of the network's model", load: () => import('./commands/expert.ts') },

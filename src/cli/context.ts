@@ -19,6 +19,10 @@ export type CommandContext = {
   readonly passwordFile: string | undefined
   /** The data folder chosen by --data, BLYAN_DATA or the platform. */
   readonly paths: (network?: string) => DataFolderPaths
+  /** Every --data of this command line; all but one command take the last. */
+  readonly dataFolders: readonly string[]
+  /** The same with another data folder. */
+  readonly at: (data: string | undefined) => CommandContext
   /** Throws DAEMON_NOT_REACHABLE. */
   readonly daemon: () => Promise<DaemonClient>
 }
@@ -29,18 +33,21 @@ export type RegisterCommand = (command: Command, context: () => CommandContext) 
 export type GlobalOptions = {
   readonly json?: boolean
   readonly verbose?: boolean
-  readonly data?: string
+  readonly data?: readonly string[]
   readonly passwordFile?: string
 }
 
 export function createContext(options: GlobalOptions, env: Environment): CommandContext {
+  const { data: dataFolders = [] } = options
   const paths = (network?: string): DataFolderPaths =>
-    dataFolderPaths(chooseDataFolder({ data: options.data, network, env }))
+    dataFolderPaths(chooseDataFolder({ data: dataFolders.at(-1), network, env }))
   return {
     output: createOutput({ json: options.json === true, verbose: options.verbose === true }),
     env,
     passwordFile: options.passwordFile,
     paths,
+    dataFolders,
+    at: data => createContext({ ...options, data: data === undefined ? [] : [data] }, env),
     daemon: () => connectToDaemon(paths())
   }
 }

@@ -30,7 +30,7 @@ function createProgram(): Command {
     .description('One node of the Blyan network: events, finality, tensors, experts.')
     .version(packageVersion(), '-V, --version')
     .option('--json', 'answers as JSON on stdout, everything for people on stderr')
-    .option('--data <folder>', 'data folder of the node (or BLYAN_DATA)')
+    .option('--data <folder>', 'data folder of the node (or BLYAN_DATA)', collected)
     .option('--password-file <file>', 'file whose first line opens the keys (or BLYAN_PASSWORD_FILE)')
     .option('--verbose', 'show where an error comes from')
     .helpCommand(true)
@@ -38,6 +38,10 @@ function createProgram(): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .configureHelp({ showGlobalOptions: true })
+}
+
+function collected(folder: string, before: readonly string[] = []): readonly string[] {
+  return [...before, folder]
 }
 
 /** The first word that is neither an option nor the value of one: only that command's file is loaded. */

@@ -2,9 +2,17 @@ import { sizeText } from './output.ts'
 
 /** One line of a terminal that is written over; nothing where stderr is no terminal. */
 export interface ProgressBar {
-  show(state: { readonly label: string; readonly done: number; readonly total: number }): void
+  show(state: BarState): void
   /** Takes the line away, before anything else is printed. */
   clear(): void
+}
+
+/** `done` and `total` are bytes unless they are said to be a count. */
+export type BarState = {
+  readonly label: string
+  readonly done: number
+  readonly total: number
+  readonly unit?: 'count'
 }
 
 export type BarStream = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'write'>
@@ -31,7 +39,7 @@ class TerminalBar implements ProgressBar {
     this.#nowMs = nowMs
   }
 
-  show({ label, done, total }: { readonly label: string; readonly done: number; readonly total: number }): void {
+  show({ label, done, total, unit }: BarState): void {
     if (!this.#stream.isTTY) return
     const atMs = this.#nowMs()
     const isEnd = done >= total
@@ -40,8 +48,9 @@ class TerminalBar implements ProgressBar {
     this.#shownAtMs = atMs
     const share = total === 0 ? 1 : Math.min(done / total, 1)
     const filled = Math.round(share * cells)
-    const rest = this.#restText(total - done)
-    const line = `${label}  [${'='.repeat(filled)}${' '.repeat(cells - filled)}] ${Math.floor(share * 100)}%${rest}  ${sizeText(done)}`
+    const amount = (value: number): string => (unit === 'count' ? String(Math.round(value)) : sizeText(value))
+    const rest = this.#restText(total - done, amount)
+    const line = `${label}  [${'='.repeat(filled)}${' '.repeat(cells - filled)}] ${Math.floor(share * 100)}%${rest}  ${amount(done)}`
     this.#stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (this.#stream.columns || 80) - 1))}`)
     this.#isShown = true
   }
@@ -62,11 +71,11 @@ class TerminalBar implements ProgressBar {
     this.#last = { atMs, done }
   }
 
-  #restText(left: number): string {
+  #restText(left: number, amount: (value: number) => string): string {
     const perSecond = this.#perSecond
     if (perSecond === undefined || perSecond <= 0) return ''
     const seconds = Math.ceil(left / perSecond)
     const time = seconds < 60 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`
-    return `  ${left <= 0 ? 'done' : `${time} left`}  ${sizeText(perSecond)}/s`
+    return `  ${left <= 0 ? 'done' : `${time} left`}  ${amount(perSecond)}/s`
   }
 }

@@ -10,8 +10,11 @@ const stopWithinMs = 30_000
 const sameSignalMs = 500
 const interruptedExitCode = 130
 
-/** Runs a node and its API until someone asks it to stop. Gives the exit code. */
-export async function runDaemon(input: StartNodeInput, output: Output): Promise<number> {
+/** What a process does with its own node; told by `signal` that it shall end. */
+export type DaemonWork = (signal: AbortSignal) => Promise<void>
+
+/** Runs a node and its API until someone asks it to stop, or its work is done. Gives the exit code. */
+export async function runDaemon(input: StartNodeInput, output: Output, work?: DaemonWork): Promise<number> {
   const { dataFolder, config, logger } = input
   const stop = listenForStop(output.verbose)
   const { startNode } = await importStartNode()
@@ -23,18 +26,25 @@ export async function runDaemon(input: StartNodeInput, output: Output): Promise<
     logger: logger.component('api'),
     onStop: () => stop.ask('a request')
   })
+  const ending = new AbortController()
   let timer: NodeJS.Timeout | undefined
+  let working: Promise<void> | undefined
   try {
     const { url } = await api.start(config.api)
     await dataFolder.announceApi(url)
     const status = await node.status()
-    await output.answer({ started: true, api: url, ...status }, () =>
-      bannerText(status, url, dashboardAddress(url, tokens.operate))
-    )
+    const banner = (): string => bannerText(status, url, dashboardAddress(url, tokens.operate))
+    if (work === undefined) await output.answer({ started: true, api: url, ...status }, banner)
+    else output.note(banner())
     timer = setInterval(() => void logStatus(node, logger), statusEveryMs)
-    const reason = await stop.asked
-    output.note(`stopping after ${reason}; once more forces it`)
+    working = work?.(ending.signal)
+    const done = working === undefined ? [] : [working.then(() => undefined)]
+    const reason = await Promise.race([stop.asked, ...done])
+    if (reason !== undefined) output.note(`stopping after ${reason}; once more forces it`)
+    ending.abort()
+    await working
   } finally {
+    ending.abort()
     clearInterval(timer)
     // Also when the API could not start: what a node has begun must reach the disk.
     await drain([

@@ -59,7 +59,7 @@ export { type Candidate, candidates } from './election.ts'
 export { type Failover, readFailover } from './failover-record.ts'
 export { type JudgedHealth, judgedHealth, settlesAtMs } from './health.ts'
 export { type HealthLimits, healthLimits, judgeSigns, type Signs } from './judgement.ts'
-export { lotOf } from './lots.ts'
+export { drawBelow, lotOf } from './lots.ts'
 export {
   agreedHealth,
   countedObservations,

@@ -44,8 +44,10 @@ export function tidyObservations(state: StateView, genesis: Genesis, subject: st
 
 /** What the validators of now say that counts: not too old, and nobody says anything of itself. */
 export function countedObservations(state: StateView, genesis: Genesis, subject: string, nowMs: number): ObservedBy[] {
-  const observationMs = numberOf(state, genesis, 'observationMs')
   const found: ObservedBy[] = []
+  // Most nodes are watched by nobody, and a round of learning asks for every operator.
+  if (observersOf(state, subject).length === 0) return found
+  const observationMs = numberOf(state, genesis, 'observationMs')
   for (const { operator, weight } of memberOperators(state, genesis)) {
     const observation = observationOf(state, subject, operator)
     if (observation !== undefined && operator !== subject && nowMs - observation.atMs <= observationMs)

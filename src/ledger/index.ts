@@ -5,7 +5,7 @@
  */
 export { schedule } from './book/agenda.ts'
 export { circulating } from './book/begin.ts'
-export { balanceOf, balancePrefix, frozenKey, systemAccounts } from './book/book.ts'
+export { balanceOf, balancePrefix, frozenKey, move, systemAccounts } from './book/book.ts'
 export { type Coin, coins, unitsPerCoin } from './book/coins.ts'
 export { supplyOf } from './book/conservation.ts'
 export { eventOfKey } from './book/event-keys.ts'

@@ -2,6 +2,7 @@ import type { Genesis, StateView } from '../dag/index.ts'
 import { BlyanError } from '../errors/index.ts'
 import { continuityParameters } from './parameter-tables/continuity.ts'
 import { giftedParameters } from './parameter-tables/gifted.ts'
+import { learningParameters } from './parameter-tables/learning.ts'
 import { moneyParameters } from './parameter-tables/money.ts'
 import type { Parameter } from './parameter-tables/parameter.ts'
 import { rewardParameters } from './parameter-tables/rewards.ts'
@@ -17,7 +18,8 @@ export const parameterTable = {
   ...slashingParameters,
   ...voteParameters,
   ...giftedParameters,
-  ...continuityParameters
+  ...continuityParameters,
+  ...learningParameters
 } as const satisfies Record<string, Parameter>
 
 export type ParameterName = keyof typeof parameterTable

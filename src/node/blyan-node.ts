@@ -4,9 +4,10 @@
  */
 import type { BlyanError } from '../errors/index.ts'
 import type { Tokenizer } from '../models/index.ts'
-import type { AnswerRequest, ModelEntry, RunningAnswer } from './answers/answer-types.ts'
+import type { AnswerRequest, ModelEntry, PartPicks, RunningAnswer } from './answers/answer-types.ts'
 import type { ExpertsStatus } from './experts/experts-status-types.ts'
 import type { ExpertEvidenceCheck } from './experts/integrity-types.ts'
+import type { LearningAccess } from './learning/learning-status-types.ts'
 import type { LedgerAccess } from './ledger-access.ts'
 import type { ImportLine, ImportRequest } from './models/import-types.ts'
 import type {
@@ -18,15 +19,18 @@ import type {
   SyncStatus,
   TransitionLine
 } from './status-types.ts'
+import type { TensorFormat, TensorPut, TensorView } from './tensor-types.ts'
 import type { OffenceView, ValidatorChange, ValidatorsView } from './validator-types.ts'
 
 export type * from './answers/answer-types.ts'
 export type * from './experts/experts-status-types.ts'
 export type * from './experts/integrity-types.ts'
+export type * from './learning/learning-status-types.ts'
 export type * from './ledger-access.ts'
 export type { ImportLine, ImportRequest } from './models/import-types.ts'
 export type * from './staking-types.ts'
 export type * from './status-types.ts'
+export type * from './tensor-types.ts'
 export type * from './validator-types.ts'
 
 export type NodeState = 'starting' | 'locked' | 'syncing' | 'ready' | 'degraded' | 'stopping'
@@ -217,36 +221,6 @@ export type SnapshotView = {
   readonly folder: string
 }
 
-export type TensorView = {
-  readonly cid: string
-  readonly name: string
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly sizeBytes: number
-  readonly dataOffsetBytes: number
-  readonly leaves: number
-  readonly tiles: number
-  readonly pinned: boolean
-  readonly path: string
-}
-
-export type TensorPut = {
-  readonly cid: string
-  readonly kind: 'tensor' | 'bundle'
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly sizeBytes: number
-  readonly tensors: readonly {
-    readonly name: string
-    readonly cid: string
-    readonly dtype: string
-    readonly shape: readonly number[]
-    readonly sizeBytes: number
-  }[]
-}
-
-export type TensorFormat = 'npy' | 'safetensors' | 'tblock'
-
 export type ExpertView = {
   readonly name: string
   readonly blockType: string
@@ -336,6 +310,8 @@ export interface BlyanNode {
 
   /** What the state says of coins, stake, rewards, votes and all that the ledger keeps; read it at once, it goes on changing. */
   readonly ledger: LedgerAccess
+  /** What this node does for the network to learn. */
+  readonly learning: LearningAccess
   /** Computes again what evidence against a holder says. Throws EXPERT_EVIDENCE_UNKNOWN, EXPERT_EVIDENCE_WEIGHTS. */
   checkExpertEvidence(number: number): Promise<ExpertEvidenceCheck>
 
@@ -362,18 +338,22 @@ export interface BlyanNode {
   pinTensor(cid: string, pinned: boolean): Promise<void>
 
   listExperts(): ExpertView[]
-  showExpert(
-    name: string
-  ): ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] }
+  showExpert(name: string): ExpertView & {
+    /** Blocks of its versions, oldest first, and their tensors. */
+    readonly history: readonly string[]
+    readonly tensors: readonly string[]
+    readonly heldBy: readonly ExpertHolderView[]
+  }
   listHolders(): ExpertHolderView[]
   /** Loss of the network's newest model on `text`, in nats per byte. Fetches and maps the parts it lacks. */
-  evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult>
+  evaluate(input: { text: Uint8Array; timeoutMs: number; parts?: PartPicks | undefined }): Promise<EvaluateResult>
   /** Bytes of an answer as they are made. */
   generate(input: {
     prompt: Uint8Array
     tokensMax: number
     temperature: number
     seed: number
+    parts?: PartPicks | undefined
     signal?: AbortSignal
   }): AsyncIterable<Uint8Array>
 

@@ -156,6 +156,28 @@ export const configSchema = z.strictObject({
       .default(128)
       .meta({ description: 'questions that wait for their turn; more are refused with a time to come back' })
   }),
+  learning: z.strictObject({
+    data: z.string().max(4096).default('').meta({
+      description: 'folder with text and code to learn from, an absolute path; empty learns nothing'
+    }),
+    model: z
+      .string()
+      .regex(/^([a-z][a-z0-9]{0,31})?$/, 'the name of a model')
+      .default('')
+      .meta({ description: 'model to learn; empty for the one of genesis' }),
+    codec: z
+      .string()
+      .regex(/^[a-z0-9+-]{1,32}$/, 'the name of a codec')
+      .default('auto')
+      .meta({ description: 'how deltas are compressed: auto, or the name of a codec (docs/protocol.md)' }),
+    parts: z.array(holdPattern).min(1).max(64).default(['*']).meta({
+      description: 'parts to train: names with * such as "layer0.*", or "*" for all'
+    }),
+    archive: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'keep all versions of parts, so that others can learn how the model became what it is' })
+  }),
   gifted: z.strictObject({
     by: z.enum(['miner', 'deployer', 'validator']).default('miner').meta({
       description: 'with the role gifted: who gives the node, miner, deployer or validator',

@@ -1,5 +1,11 @@
 import { type GenesisFile, genesisOf } from '../dag/index.ts'
-import { describeModel, genesisArchitecture, genesisParts, littleEndianBytes } from '../experts/index.ts'
+import {
+  type ArchitectureV1,
+  describeModel,
+  genesisArchitecture,
+  genesisParts,
+  littleEndianBytes
+} from '../experts/index.ts'
 import { cidOfTensor } from '../tiles/index.ts'
 import { pactDigest } from './genesis-pact.ts'
 
@@ -38,7 +44,16 @@ const devnetParameters = {
   dutyMs: '60000',
   votingMs: '60000',
   emergencyVotingMs: '60000',
-  appealVotingMs: '60000'
+  appealVotingMs: '60000',
+  learningWindowMs: '15000',
+  learningRevealMs: '4000',
+  learningAggregateMs: '6000',
+  learningBackupMs: '1000',
+  learningMeasureMs: '30000',
+  learningPublishMs: '10000',
+  learningSequences: '64',
+  learningGainPpm: '500',
+  learningWorkBits: '12'
 }
 
 export type EconomySettings = Partial<Pick<NonNullable<GenesisFile['economy']>, 'weights' | 'parameters'>>
@@ -97,8 +112,10 @@ export async function createGenesis(input: {
   readonly economy?: EconomySettings | 'none'
   /** Accounts with coins beside those of the validators, without stake. */
   readonly holders?: readonly string[]
+  /** Another first model than the usual one. */
+  readonly architecture?: Omit<ArchitectureV1, 'seed'>
 }): Promise<GenesisFile> {
-  const architecture = genesisArchitecture(input.modelSeed)
+  const architecture: ArchitectureV1 = { ...(input.architecture ?? genesisArchitecture('')), seed: input.modelSeed }
   const described = new Map(describeModel(architecture).map(part => [part.name, part]))
   const parts = [...genesisParts(architecture)].map(part => ({
     name: part.name,

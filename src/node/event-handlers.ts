@@ -8,6 +8,7 @@ import {
   partHandler
 } from '../dag/index.ts'
 import { continuityRule, expertEvidenceHandler } from '../guardian/index.ts'
+import { learningPartRules, learningRule } from '../learning/index.ts'
 import {
   createEconomy,
   evidenceHandler,
@@ -19,15 +20,17 @@ import {
 
 /** What every event type does, and what happens between events: the same at every node, or their states would differ. */
 export function createHandlers(genesis: Genesis): HandlerRegistry {
+  const hasEconomy = genesis.file.economy !== undefined
+  const partRules = hasEconomy ? learningPartRules(genesis) : undefined
   const handlers = [
     noteHandler,
     modelHandler,
     modelRegisterHandler,
-    ...(['expert', 'router', 'attention', 'embedding'] as const).map(partHandler),
+    ...(['expert', 'router', 'attention', 'embedding'] as const).map(type => partHandler(type, partRules)),
     datasetHandler,
     expertEvidenceHandler(genesis)
   ]
-  if (genesis.file.economy === undefined)
+  if (!hasEconomy)
     return new HandlerRegistry([
       ...handlers,
       transferHandler,
@@ -36,8 +39,12 @@ export function createHandlers(genesis: Genesis): HandlerRegistry {
     ])
   const rules = ledgerRules(genesis)
   const continuity = continuityRule(genesis)
+  const learning = learningRule(genesis)
   return new HandlerRegistry(
-    gated([...handlers, evidenceHandler({ genesis }), ...rules.flatMap(rule => rule.handlers)], continuity.handlers),
-    createEconomy(genesis, [...rules, continuity])
+    gated(
+      [...handlers, evidenceHandler({ genesis }), ...[...rules, learning].flatMap(rule => rule.handlers)],
+      continuity.handlers
+    ),
+    createEconomy(genesis, [...rules, continuity, learning])
   )
 }

@@ -4,7 +4,7 @@
  * Never touches: HTTP, the command line, the terminal (except to ask for a password).
  * What is light is exported as it is; what loads much is behind an `import...` function, so that `status` stays fast.
  */
-export { answerModes } from './answers/answer-types.ts'
+export { answerModes, partPicksMax } from './answers/answer-types.ts'
 export {
   type ChatEnd,
   type ChatRequest,
@@ -47,6 +47,13 @@ export {
 } from './validator-key-names.ts'
 export type { ContinuityView, NamedAccount } from './views/continuity-view.ts'
 export type { GiftedLine, GiftedView, QuoteView, TariffView, TreasuryView } from './views/gifted-view.ts'
+export type {
+  CandidateDetails,
+  CandidateView,
+  CorpusView,
+  MeasurementView,
+  PartVersionsView
+} from './views/learning-view.ts'
 export type { AccountView, EventKeyView, HoldView, SupplyView } from './views/money-view.ts'
 export type {
   ExpertRewardView,
@@ -86,5 +93,7 @@ export const importExpertEvidenceViews = () => import('./views/expert-evidence-v
 export const importStakingViews = () => import('./views/staking-view.ts')
 /** What the API shows of accounts, holds and supply: loads the ledger. */
 export const importMoneyViews = () => import('./views/money-view.ts')
+/** What the API shows of candidates, measurements and corpora: loads the rooms that learn. */
+export const importLearningViews = () => import('./views/learning-view.ts')
 /** What the API shows of the owner's node and of who does what without it: loads the ledger. */
 export const importContinuityView = () => import('./views/continuity-view.ts')

@@ -1,11 +1,18 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { ExpertsStatus, NodeStatus, TransitionKind } from './blyan-node.ts'
+import { learningMeasures } from './learning/learning-metrics.ts'
+import type { LearningStatus } from './learning/learning-status-types.ts'
 
 /** Numbers for Prometheus: read from the same status that people see, plus the time events take to become final. */
 export interface NodeMetrics {
   observeFinality(elapsedMs: number): void
   countTransition(kind: TransitionKind): void
-  text(status: NodeStatus, memory: { vertices: number; suspended: number; wanted: number }): Promise<string>
+  /** `learning` is left out where nothing is known of it. */
+  text(
+    status: NodeStatus,
+    memory: { vertices: number; suspended: number; wanted: number },
+    learning?: LearningStatus
+  ): Promise<string>
 }
 
 export function createMetrics(): NodeMetrics {
@@ -141,7 +148,11 @@ class PrometheusMetrics implements NodeMetrics {
     this.#transitions.inc({ kind })
   }
 
-  async text(status: NodeStatus, memory: { vertices: number; suspended: number; wanted: number }): Promise<string> {
+  async text(
+    status: NodeStatus,
+    memory: { vertices: number; suspended: number; wanted: number },
+    learning?: LearningStatus
+  ): Promise<string> {
     const { quorum, events, checkpoint, chains, disk } = status
     this.#set('blyan_ready', 'Whether the node does its work', status.ready ? 1 : 0)
     this.#set(
@@ -195,6 +206,8 @@ class PrometheusMetrics implements NodeMetrics {
       status.genesisPact.alarm ? 1 : 0
     )
     for (const { name, help, value } of expertGauges) this.#set(name, help, value(status.experts))
+    if (learning !== undefined)
+      for (const { name, help, value } of learningMeasures) this.#set(name, help, value(learning))
     this.#quantiles(status.experts)
     this.#members(quorum.members)
     this.#origins(quorum.origins)

@@ -4,6 +4,7 @@ import type { Network } from '../net/index.ts'
 import type { TensorStore } from '../tiles/index.ts'
 import type { EventService } from './event-service.ts'
 import type { OpenExpertRooms } from './experts/expert-rooms.ts'
+import type { LearningAccess } from './learning/learning-status-types.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { ModelImporter } from './models/model-import.ts'
 import type { StartNodeInput } from './start-input.ts'
@@ -21,6 +22,7 @@ export type NodeParts = {
   readonly events: EventService
   readonly experts: OpenExpertRooms
   readonly imports: ModelImporter
+  readonly learning: LearningAccess
   readonly metrics: NodeMetrics
   /** How far a snapshot is fetched. */
   readonly stateSync: Pick<StateSync, 'progress'>

@@ -16,6 +16,7 @@ import type {
   ExpertView,
   ImportLine,
   ImportRequest,
+  LearningAccess,
   LedgerAccess,
   ModelEntry,
   NodeStatus,
@@ -105,7 +106,8 @@ export class RunningNode implements BlyanNode {
   }
 
   async metrics(): Promise<string> {
-    return this.#parts.metrics.text(await this.status(), this.#parts.quorum.view().memory)
+    const { metrics, quorum, learning } = this.#parts
+    return metrics.text(await this.status(), quorum.view().memory, learning.status())
   }
 
   submitEvent(request: SubmitRequest, wait: Wait): Promise<SubmittedEvent> {
@@ -176,6 +178,10 @@ export class RunningNode implements BlyanNode {
       }
       yield blockView(block)
     }
+  }
+
+  get learning(): LearningAccess {
+    return this.#parts.learning
   }
 
   get ledger(): LedgerAccess {
@@ -268,15 +274,14 @@ export class RunningNode implements BlyanNode {
     return parts.names().map(name => this.#expertView(parts.newest(name)!))
   }
 
-  showExpert(
-    name: string
-  ): ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] } {
+  showExpert(name: string): ReturnType<BlyanNode['showExpert']> {
     const { chains, experts } = this.#parts
     const part = chains.parts.newest(name)
     if (part === undefined) throw new BlyanError('PART_UNKNOWN_ON_CHAIN', { name })
     return {
       ...this.#expertView(part),
       history: chains.parts.history(name).map(version => version.block),
+      tensors: chains.parts.history(name).map(version => version.tensor),
       heldBy: experts.caller.holdersOf(part.tensor).map(expertHolderView)
     }
   }
@@ -296,18 +301,12 @@ export class RunningNode implements BlyanNode {
     )
   }
 
-  evaluate(input: { text: Uint8Array; timeoutMs: number }): Promise<EvaluateResult> {
+  evaluate(input: Parameters<BlyanNode['evaluate']>[0]): Promise<EvaluateResult> {
     this.#requireExperts()
     return this.#parts.experts.bytes.evaluate(input)
   }
 
-  generate(input: {
-    prompt: Uint8Array
-    tokensMax: number
-    temperature: number
-    seed: number
-    signal?: AbortSignal
-  }): AsyncIterable<Uint8Array> {
+  generate(input: Parameters<BlyanNode['generate']>[0]): AsyncIterable<Uint8Array> {
     this.#requireExperts()
     return this.#parts.experts.bytes.generate(input)
   }

@@ -15,6 +15,8 @@ import { createEventService } from './event-service.ts'
 import { createEvidenceService } from './evidence-service.ts'
 import { createExpertRooms } from './experts/expert-rooms.ts'
 import { createGiftedService } from './gifted-service.ts'
+import { learningOff } from './learning/learning-off.ts'
+import { createLearningService } from './learning/learning-service.ts'
 import { createMetrics } from './metrics.ts'
 import { createModelImporter } from './models/model-import.ts'
 import { readGenesis } from './read-genesis.ts'
@@ -183,6 +185,26 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
     const metrics = createMetrics()
     tabs?.start()
     events.onFinalityMs(elapsedMs => metrics.observeFinality(elapsedMs))
+    const learning =
+      genesis.file.economy === undefined
+        ? undefined
+        : createLearningService({
+            genesis,
+            handlers,
+            chains,
+            events,
+            tensors,
+            host: experts.host,
+            catalogue: experts.catalogue,
+            tokenizerOf: model => experts.answers.tokenizerOf(model),
+            isMapped: experts.isMapped,
+            account: publicKeyToText(keys.account.publicKey),
+            region: config.node.region,
+            settings: config.learning,
+            folder: paths.root,
+            isCaughtUp: () => node.notReadyReasons().length === 0,
+            logger: logger.component('learning')
+          })
     const node: RunningNode = new RunningNode(
       {
         input,
@@ -195,6 +217,7 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
         events,
         experts,
         imports,
+        learning: learning ?? learningOff('it has no coins to pay learners with'),
         metrics,
         stateSync,
         validators,
@@ -203,11 +226,13 @@ export async function startNode(input: StartNodeInput): Promise<BlyanNode> {
         }
       },
       async () => {
+        await learning?.end()
         await tabs?.stop()
         events.stop()
         await closeAll(closers)
       }
     )
+    learning?.begin()
     if (genesis.file.economy !== undefined) {
       const continuity = createContinuityService({
         genesis,

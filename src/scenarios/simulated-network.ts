@@ -21,6 +21,8 @@ export type EventCount = { readonly type: string; readonly refusal: string; coun
 const lateMs = 400
 const promptMsMax = 60
 const noSignature = new Uint8Array(64)
+/** Of an event beside its payload: names, times, author, signature. */
+const envelopeBytes = 250
 const noBytes = new Uint8Array(0)
 
 /**
@@ -35,6 +37,7 @@ export class SimulatedNetwork {
   readonly #counts = new Map<string, EventCount>()
   #waiting: SignedEvent[] = []
   #eventCount = 0
+  #eventBytes = 0
   #round = 0
   #parents: Vertex['header']['parents'] = []
   #lastCheckpoint: { readonly sequence: number; readonly digest: string } | undefined
@@ -61,6 +64,11 @@ export class SimulatedNetwork {
     return [...this.#counts.values()]
   }
 
+  /** Of all events that were handed in, as they travel. */
+  get eventBytes(): number {
+    return this.#eventBytes
+  }
+
   /** Hands in an event: it is executed with the next commit. What cannot be encoded is counted as refused. */
   submit(author: Participant, type: string, json: unknown): void {
     try {
@@ -74,6 +82,7 @@ export class SimulatedNetwork {
   submitPayload(author: Participant, type: string, payload: Uint8Array): void {
     const logicalClock = (this.#clocks.get(author.account) ?? 0) + 1
     this.#clocks.set(author.account, logicalClock)
+    this.#eventBytes += payload.length + envelopeBytes
     this.#waiting.push({
       envelope: {
         tenantId: 'scenario',

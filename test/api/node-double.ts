@@ -6,6 +6,7 @@ import type {
   MemberStatus,
   NodeStatus,
   OffenceView,
+  PartPicks,
   StreamMessage,
   SubmitRequest,
   ValidatorsView
@@ -13,14 +14,18 @@ import type {
 import { LedgerWorld } from '../ledger/ledger-world.ts'
 import { type AnswersDouble, createAnswersDouble } from './answers-double.ts'
 import { importLines } from './import-double.ts'
+import { createLearningDouble, type LearningDouble } from './learning-double.ts'
 
 /** A stand-in for a running node: it keeps what it is given in memory and orders nothing. For tests of what stands on BlyanNode. */
 export type NodeDouble = BlyanNode & {
   readonly submitted: SubmitRequest[]
   readonly tensors: Map<string, Uint8Array>
   readonly pinned: Set<string>
+  /** Versions of parts that losses and texts were asked with. */
+  readonly picked: (PartPicks | undefined)[]
   /** Replace it to have other answers. */
   answers: AnswersDouble
+  readonly learning: LearningDouble
   ready: boolean
   /** Validators that do not confirm: events are degraded while there are some. */
   lacks: string[]
@@ -44,11 +49,14 @@ export function createNodeDouble(): NodeDouble {
   const submitted: SubmitRequest[] = []
   const tensors = new Map<string, Uint8Array>()
   const pinned = new Set<string>()
+  const picked: (PartPicks | undefined)[] = []
   const double: NodeDouble = {
     submitted,
     tensors,
     pinned,
+    picked,
     answers: createAnswersDouble(),
+    learning: createLearningDouble(),
     ready: true,
     lacks: [],
     stopped: false,
@@ -200,16 +208,16 @@ export function createNodeDouble(): NodeDouble {
     verifyTensor: async cid => ({ valid: found(tensors, cid).length > 0, reason: null, leavesChecked: 1 }),
     pinTensor: async (cid, keep) => void (keep ? pinned.add(cid) : pinned.delete(cid)),
     listExperts: () => [sampleExpert],
-    showExpert: name => ({ ...sampleExpert, name, history: ['bafy'], heldBy: [sampleHolder] }),
+    showExpert: name => ({ ...sampleExpert, name, history: ['bafy'], tensors: ['bafy'], heldBy: [sampleHolder] }),
     listHolders: () => [sampleHolder],
-    evaluate: async ({ text }) => ({
-      lossNatsPerByte: 1.5,
-      bytes: text.length,
-      elapsedMs: 1,
-      device: 'cpu',
-      replaced: null
-    }),
-    generate: ({ prompt }) => slices(prompt, 1),
+    evaluate: async ({ text, parts }) => {
+      picked.push(parts)
+      return { lossNatsPerByte: 1.5, bytes: text.length, elapsedMs: 1, device: 'cpu', replaced: null }
+    },
+    generate: ({ prompt, parts }) => {
+      picked.push(parts)
+      return slices(prompt, 1)
+    },
     models: () => double.answers.models(),
     importModel: request => importLines(request),
     tokenizer: model => double.answers.tokenizer(model),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { sampleLearner, sampleLearning } from '../api/learning-double.ts'
 import { staticModule } from './static-module.ts'
 
 type Block = { cid: string; chain_id: string; index: number; depends_on: string[] }
@@ -49,6 +50,33 @@ const { ChatAnswer } = await staticModule<{
 const { shortLabel } = await staticModule<{
   shortLabel(block: { expert_name: string | null; block_type: string }): string
 }>('block-words.js')
+
+const learning = await staticModule<{
+  learningWords(status: object): { headline: string; tone: string }
+  outcomeText(outcome: object): string
+  lossText(candidate: object): string
+  roundFacts(round: object | null): [string, string][]
+  learnerFacts(learner: object): [string, string][]
+}>('learning-words.js')
+
+test('learning is told in words: its state, what became of a delta, what was measured', () => {
+  const words = learning.learningWords({ state: 'failed', failure: { message: 'the disk is full' } })
+  assert.deepEqual([words.headline, words.tone], ['Learning failed: the disk is full', 'bad'])
+  assert.equal(learning.learningWords({ state: 'training', failure: null }).tone, 'good')
+  assert.equal(
+    learning.outcomeText(sampleLearner.outcomes[0]!),
+    'Round 1: accepted, gain 0.00200 nats per token, 53.0 KiB, earned 1.5 BLY'
+  )
+  assert.equal(
+    learning.outcomeText(sampleLearner.outcomes[1]!),
+    'Round 2: refused, no better on text that nobody trains on'
+  )
+  assert.equal(learning.lossText(sampleLearning.candidates[0]!), '5.5000 → 5.2500')
+  assert.equal(learning.lossText({ beforeNano: null, afterNano: null }), '')
+  assert.deepEqual(learning.roundFacts(sampleLearning.round)[2], ['Time left', '9.0 s'])
+  assert.match(learning.learnerFacts(sampleLearner)[0]![1], /^3 files, 29\.3 KiB to learn from, 2\.0 KiB held out$/)
+  assert.equal(learning.learnerFacts({ ...sampleLearner, corpus: null, lossNats: null })[1]![1], 'no step yet')
+})
 
 test('amounts are shown exactly as far as they are shown, and never rounded up', () => {
   const cases = [

@@ -6,7 +6,7 @@ import { accessibilityFaults, tabFaults } from '../dashboard/accessibility.ts'
 import { chromiumPath, openPage, startBrowser } from '../dashboard/chromium.ts'
 import { type ProcessNetwork, processNetwork } from './network-of-processes.ts'
 
-const views = ['network', 'chains', 'experts', 'chat'] as const
+const views = ['network', 'chains', 'experts', 'learning', 'chat'] as const
 const skip = chromiumPath === undefined ? 'there is no Chromium on this machine' : false
 
 async function addressOf(network: ProcessNetwork): Promise<{ url: string; token: string }> {
@@ -21,6 +21,7 @@ async function openView(page: Page, url: string, view: (typeof views)[number]): 
     network: '.tile dd:text-matches("^[1-9]")',
     chains: 'button.block[aria-current]',
     experts: '.cell[data-row="1"]',
+    learning: 'dl dd:text("none was opened yet")',
     chat: '#chat-model option'
   }[view]
   await page.waitForSelector(sign, { state: 'attached' })

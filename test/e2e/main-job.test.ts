@@ -4,21 +4,26 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { blyan, processNetwork, scratchFolder } from './network-of-processes.ts'
 
-test('devnet up --once does the whole job on the text it is given and exits 0', { timeout: 180_000 }, async t => {
+test('devnet up --once has the network learn from the text it is given and exits 0', { timeout: 300_000 }, async t => {
   const folder = scratchFolder(t)
   const input = join(folder, 'texts')
   mkdirSync(input)
   writeFileSync(join(input, 'a.txt'), 'To own a model together, people must be able to check it. '.repeat(20))
   const { code, stdout, stderr } = await blyan(
     ['devnet', 'up', '--once', '--input', input, '--data', join(folder, 'net'), '--json'],
-    { timeoutMs: 170_000 }
+    { timeoutMs: 290_000 }
   )
   assert.equal(code, 0, stderr)
   const result = JSON.parse(stdout)
+  assert.equal(result.refused.code, 'PART_NOT_MEASURED')
   assert.ok(Math.abs(result.lossNatsPerByte - Math.log(256)) < 0.5, `loss ${result.lossNatsPerByte}`)
   assert.notEqual(result.lossNatsPerByte, result.genesisLossNatsPerByte)
+  const { learning } = result
+  assert.ok(learning.afterNatsPerByte < learning.beforeNatsPerByte - 0.05, JSON.stringify(learning))
+  assert.ok(learning.heldOut.afterNats < learning.heldOut.beforeNats - 0.05)
+  assert.ok(learning.expertEvents.length > 0 && learning.acceptedDeltas > 0)
+  assert.ok(learning.expertEvents.some(({ event }: { event: string }) => event === result.event))
   assert.ok(result.proofSigners >= 3)
-  assert.equal(result.steps.length, 12)
 })
 
 test('devnet up --once fails with a clear error when there is no text', { timeout: 60_000 }, async t => {

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import { connectToDaemon, type DaemonClient } from '../../src/cli/daemon-client.ts'
 import {
   type Devnet,
+  type DevnetArchitecture,
   type DevnetConsensus,
   type DevnetEconomy,
   type DevnetFolder,
@@ -136,7 +137,11 @@ export async function processNetwork(
   validators: number,
   learners = 0,
   consensus: DevnetConsensus = {},
-  more: { readonly economy?: DevnetEconomy; readonly gifted?: number } = {}
+  more: {
+    readonly economy?: DevnetEconomy
+    readonly gifted?: number
+    readonly architecture?: DevnetArchitecture
+  } = {}
 ): Promise<ProcessNetwork> {
   const economy = more.economy ?? quietEconomy
   const network = new ProcessNetwork(

@@ -26,18 +26,21 @@ export type WorldOptions = {
   readonly operators?: number
   readonly weights?: Economy['weights']
   readonly parameters?: Economy['parameters']
+  readonly model?: GenesisFile['model']
 }
 
 /** A genesis file with an economy: operators with 1 000 000 BLY and 100 000 BLY of stake each. */
 export function economyGenesisFile({
   operators = 4,
   weights = 'equal',
-  parameters = {}
+  parameters = {},
+  model
 }: WorldOptions = {}): GenesisFile {
   const places = Array.from({ length: operators }, (_, place) => place)
   const others = { GEN: text(100n), NEX: text(1000n), FLX: text(10_000n), AUR: text(100_000n) }
   return genesisFile(
     {
+      ...(model === undefined ? {} : { model }),
       accounts: [
         ...places.map(place => ({
           account: accountOf(operatorKey(place)),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NodeStatus } from '../../src/node/index.ts'
+import { learningOff } from '../../src/node/learning/learning-off.ts'
 import { createMetrics } from '../../src/node/metrics.ts'
 import { sampleStatus } from '../api/node-double.ts'
 
@@ -93,4 +94,21 @@ test('catching up, divergence, recovery and origins have gauges to alert on', as
     'blyan_origin_stops_ordering{kind="origin",name="cloud-1"}': 1
   }
   for (const [name, value] of Object.entries(expected)) assert.equal(sample(text, name), value, name)
+})
+
+test('what a node learns and does for rounds is there, zero from the start', async () => {
+  const idle = learningOff('not here').status()
+  const text = await createMetrics().text(sampleStatus, memory, idle)
+  assert.equal(sample(text, 'blyan_learning_round'), 0)
+  assert.equal(sample(text, 'blyan_learning_deltas_accepted_total'), 0)
+  const round = { number: 7, phase: 'measuring' as const, endsInMs: 10, learners: 3, commits: 2, reveals: 2 }
+  const busy = await createMetrics().text(sampleStatus, memory, {
+    ...idle,
+    round,
+    duties: { ...idle.duties, replayed: 5 }
+  })
+  assert.deepEqual(
+    ['round', 'phase', 'learners', 'parts_replayed_total'].map(name => sample(busy, `blyan_learning_${name}`)),
+    [7, 4, 3, 5]
+  )
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { bytesOf, textOrBytes, timeoutMs } from '../inputs.ts'
+import { importLearningViews } from '../../node/index.ts'
+import { bytesOf, partName, partPicks, partPicksText, textOrBytes, timeoutMs } from '../inputs.ts'
 import { collectBytes, type Route, route, type ServerSentEvent } from '../route.ts'
 
 const evaluateBytesMax = 1 << 20
@@ -21,15 +22,16 @@ export const expertRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'One part and its history',
     params: z.strictObject({
-      name: z
-        .string()
-        .min(1)
-        .max(128)
-        .regex(/^[\w.:-]+$/, 'letters, digits, ". _ : -"')
+      name: partName
     }),
     answer: 'application/json',
-    answerDescription: 'the part; `heldBy`: the nodes that answer for it, as GET /v0/holders lists them',
-    handle: async ({ params }, { node }) => ({ kind: 'json', body: node.showExpert(params.name) })
+    answerDescription:
+      'the part; `heldBy`: the nodes that answer for it, as GET /v0/holders lists them; `tensors`: its versions, oldest first; `learning`: how the newest is made (`snapshot`, `updates`) and the `candidates` for it',
+    handle: async ({ params: { name } }, { node }) => {
+      const { partVersionsView } = await importLearningViews()
+      const shown = node.showExpert(name)
+      return { kind: 'json', body: { ...shown, learning: partVersionsView(node.ledger, name) } }
+    }
   }),
   route({
     method: 'GET',
@@ -46,7 +48,10 @@ export const expertRoutes: readonly Route[] = [
     path: '/v0/evaluate',
     scope: 'operate',
     summary: "Loss of the network's newest model on a text",
-    query: z.strictObject({ timeoutMs: timeoutMs(120_000) }),
+    query: z.strictObject({
+      timeoutMs: timeoutMs(120_000),
+      parts: partPicksText.optional().describe('versions that stand in for the newest: name=CID, commas between')
+    }),
     body: { bytes: true, limitBytes: evaluateBytesMax, description: 'the text' },
     answer: 'application/json',
     answerDescription: '`lossNatsPerByte`, `bytes`, `elapsedMs`, `device`',
@@ -64,7 +69,8 @@ export const expertRoutes: readonly Route[] = [
       prompt: textOrBytes,
       tokensMax: z.int().min(1).max(65_536).default(256),
       temperature: z.number().min(0).max(10).default(0.8),
-      seed: z.int().min(0).max(0xffffffff).default(0)
+      seed: z.int().min(0).max(0xffffffff).default(0),
+      parts: partPicks.optional().describe('versions of parts that stand in for the newest: name to CID')
     }),
     answer: 'text/event-stream',
     answerDescription:

@@ -19,7 +19,7 @@ import { connectToDaemon } from '../daemon-client.ts'
 import { dashboardAddress } from '../dashboard-address.ts'
 import { type Devnet, type DevnetConsensus, findDevnet, prepareDevnet } from '../devnet/folders.ts'
 import { type NodeProcess, startNodeProcess } from '../devnet/processes.ts'
-import { fields, printable, strong, table } from '../output.ts'
+import { fields, printable, sizeText, strong, table } from '../output.ts'
 
 type UpOptions = {
   n: number
@@ -30,7 +30,8 @@ type UpOptions = {
   degraded?: 'none' | 'crash'
 }
 
-const readyTimeoutMs = 60_000
+/** A machine that does other work too starts many processes slowly. */
+const readyTimeoutMs = 180_000
 const stopTimeoutMs = 30_000
 const validatorsMax = 32
 const statusLineEveryMs = 1000
@@ -38,6 +39,15 @@ const statusNoteEveryMs = 30_000
 const supervisorFile = 'supervisor.json'
 /** Where all must sign before an event is final, checkpoints come more often than the usual two a second. */
 const degradedCheckpointIntervalMs = 20
+
+/** All phases but the first end as soon as all is there: a slow machine gets its time, a fast one loses none. */
+const patientLearning = {
+  learningWindowMs: '12000',
+  learningRevealMs: '12000',
+  learningAggregateMs: '20000',
+  learningMeasureMs: '60000',
+  learningPublishMs: '30000'
+}
 
 export const register: RegisterCommand = (command, context) => {
   command
@@ -67,9 +77,9 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   if (options.degraded === 'crash' && options.n !== 3)
     throw new BlyanError('USAGE', { reason: '--degraded crash is for three validators', hint: 'add -n 3' })
   const isThrowaway = options.once === true && !hasChosenFolder(context)
-  const root = isThrowaway ? await mkdtemp(join(tmpdir(), 'blyan-devnet-')) : rootOf(context)
   const { readInputText } = await import('../devnet/input-text.ts')
   const input = options.once === true ? await readInputText(options.input) : undefined
+  const root = isThrowaway ? await mkdtemp(join(tmpdir(), 'blyan-devnet-')) : rootOf(context)
   const startedAtMs = performance.now()
   const nodes: NodeProcess[] = []
   const stopRequest = onceSignalled()
@@ -80,7 +90,8 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
       validators: options.n,
       learners: options.learners,
       gifted: options.gifted,
-      ...consensusOf(options)
+      ...consensusOf(options),
+      ...(options.once === true ? { economy: { parameters: patientLearning } } : {})
     })
     await requireNotRunning(devnet)
     await writeFileDurably(join(root, supervisorFile), JSON.stringify({ pid: process.pid }), { mode: 0o600 })
@@ -233,6 +244,7 @@ async function summary(
   validators: number,
   input: { from: string; files: number; bytes: Uint8Array }
 ): Promise<string> {
+  const { learning } = result
   const rows = [
     [`${validators} validators ready`, 'a process, keys, ports and LevelDB each', readyMs] as const,
     ...result.steps.map(step => [step.what, step.result, step.elapsedMs] as const)
@@ -247,9 +259,19 @@ async function summary(
       ['text', `${input.bytes.length} bytes from ${input.files} files of ${input.from}`],
       [
         'loss',
-        `${result.lossNatsPerByte.toFixed(4)} nats per byte (genesis model ${result.genesisLossNatsPerByte.toFixed(4)}; a model that knows nothing 5.5452)`
+        `${learning.beforeNatsPerByte.toFixed(4)} -> ${learning.afterNatsPerByte.toFixed(4)} nats per byte on it (a model that knows nothing 5.5452)`
       ],
-      ['sample', JSON.stringify(result.sample)],
+      [
+        'held out',
+        `${learning.heldOut.beforeNats.toFixed(4)} -> ${learning.heldOut.afterNats.toFixed(4)} nats per byte, measured by validators on text that nobody trains on`
+      ],
+      [
+        'learned',
+        `${learning.steps} steps of ${learning.learners} learners, ${learning.acceptedDeltas} deltas accepted, ${sizeText(learning.bytesUp)} up, ${learning.expertEvents.length} expert events`
+      ],
+      ['refused', `${result.refused.tensor}: ${result.refused.code}`],
+      ['before', JSON.stringify(learning.sampleBefore)],
+      ['after', JSON.stringify(learning.sampleAfter)],
       ['event', result.event],
       ['block', result.block],
       ['tensor', result.tensor]

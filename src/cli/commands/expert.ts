@@ -1,8 +1,20 @@
-import type { ExpertHolderView, ExpertView } from '../../node/index.ts'
-import type { RegisterCommand } from '../context.ts'
+import type {
+  CandidateDetails,
+  CandidateView,
+  ExpertHolderView,
+  ExpertView,
+  PartVersionsView
+} from '../../node/index.ts'
+import { candidatesTable, candidateText, versionsText } from '../candidates-text.ts'
+import { type RegisterCommand, wholeNumber } from '../context.ts'
 import { fields, table } from '../output.ts'
 
-type ExpertDetails = ExpertView & { readonly history: readonly string[]; readonly heldBy: readonly ExpertHolderView[] }
+type ExpertDetails = ExpertView & {
+  readonly history: readonly string[]
+  readonly tensors: readonly string[]
+  readonly heldBy: readonly ExpertHolderView[]
+  readonly learning: PartVersionsView | null
+}
 
 export const register: RegisterCommand = (command, context) => {
   command
@@ -48,8 +60,26 @@ export const register: RegisterCommand = (command, context) => {
           ['versions', part.versions],
           ['history', part.history.join(' ')]
         ])
-        return part.heldBy.length === 0 ? facts : `${facts}\n\n${await holdersTable(part.heldBy)}`
+        const holders = part.heldBy.length === 0 ? [] : [await holdersTable(part.heldBy)]
+        return [facts, await versionsText(part), ...holders].join('\n\n')
       })
+    })
+  command
+    .command('candidates')
+    .summary('new versions that wait for measurement, or were measured')
+    .argument('[candidate]', 'one of them, with every measurement')
+    .option('--model <name>', 'of which model', 'genesis')
+    .option('--limit <n>', 'most candidates', wholeNumber(1, 256), 16)
+    .action(async (id: string | undefined, query: { model: string; limit: number }) => {
+      const { output, daemon } = context()
+      const path = '/v0/learning/candidates'
+      if (id !== undefined) {
+        const candidate = await (await daemon()).json<CandidateDetails>({ path: `${path}/${encodeURIComponent(id)}` })
+        return output.answer(candidate, () => candidateText(candidate))
+      }
+      const { candidates } = await (await daemon()).json<{ candidates: readonly CandidateView[] }>({ path, query })
+      if (output.json) for (const candidate of candidates) await output.line(candidate, () => '')
+      else await output.answer(null, () => candidatesTable(candidates))
     })
 }
 

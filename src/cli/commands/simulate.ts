@@ -17,6 +17,7 @@ import {
 } from '../../scenarios/index.ts'
 import { type CommandContext, type RegisterCommand, readInput, unreadable, wholeNumber } from '../context.ts'
 import { coloured, faint, fields, strong, table } from '../output.ts'
+import { learnerCounts, simulateLearning } from '../simulate-learning.ts'
 
 /** The same place seen from src/cli/commands/ and from dist/cli/commands/. */
 const shippedFolder = new URL('../../../scenarios/', import.meta.url)
@@ -24,23 +25,39 @@ const ending = '.toml'
 /** Periods of the table that people see; with --json all are given. */
 const shownPeriods = 12
 
-type SimulateOptions = { scenario: string; seed: number; periods?: number; picture?: string; rows?: boolean }
+type SimulateOptions = {
+  scenario?: string
+  learners?: readonly number[]
+  regions?: number
+  tiles?: number
+  rounds?: number
+  seed: number
+  periods?: number
+  picture?: string
+  rows?: boolean
+}
 
 export const register: RegisterCommand = (command, context) => {
   command
-    .description('what would happen to the economy if: the rules of every node over generated periods, offline')
+    .description('what would happen to the economy, or with many learners, if: the rules of every node, offline')
     .option('--scenario <file>', 'a scenario file, or the name of a shipped one')
+    .option('--learners <n>', 'rounds of learning with so many machines; several: 10,100,1000', learnerCounts)
+    .option('--regions <n>', 'with --learners: where they are', wholeNumber(1, 25))
+    .option('--tiles <n>', 'with --learners: tiles of 4 MiB that the model has', wholeNumber(1, 64))
+    .option('--rounds <n>', 'with --learners: how many rounds', wholeNumber(1, 50))
     .option('--seed <n>', 'the same seed gives the same result', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--periods <n>', 'run longer or shorter than the file says', wholeNumber(1, periodsMax))
     .option('--picture <file>', 'write a drawing of it, as SVG')
     .option('--rows', 'with --json: every number of every period')
     .action(async (options: SimulateOptions) => {
-      if (options.scenario === undefined)
+      const { scenario, learners, ...rest } = options
+      if (learners !== undefined) return simulateLearning(context(), { ...rest, learners })
+      if (scenario === undefined)
         throw new BlyanError('USAGE', {
           reason: 'which scenario?',
-          hint: 'give --scenario NAME; see "blyan-node simulate list"'
+          hint: 'give --scenario NAME (see "blyan-node simulate list") or --learners N'
         })
-      await simulate(context(), options)
+      await simulate(context(), { ...options, scenario })
     })
   registerList(command, context)
 }
@@ -74,7 +91,7 @@ async function introduced(name: string): Promise<Pick<Scenario, 'question' | 'pe
   return { question, periods }
 }
 
-async function simulate({ output }: CommandContext, options: SimulateOptions): Promise<void> {
+async function simulate({ output }: CommandContext, options: SimulateOptions & { scenario: string }): Promise<void> {
   const asked = parseScenario(await readScenario(options.scenario), nearestWord)
   const scenario = options.periods === undefined ? asked : shortened(asked, options.periods)
   const { createHandlers } = await importEventHandlers()

@@ -23,6 +23,7 @@ export type Devnet = { readonly root: string; readonly genesisFile: string; read
 type CreateGenesis = Awaited<ReturnType<typeof importCreateGenesis>>['createGenesis']
 export type DevnetConsensus = NonNullable<Parameters<CreateGenesis>[0]['consensus']>
 export type DevnetEconomy = NonNullable<Parameters<CreateGenesis>[0]['economy']>
+export type DevnetArchitecture = NonNullable<Parameters<CreateGenesis>[0]['architecture']>
 
 type Member = DevnetFolder & { readonly keys: readonly KeyInfo[]; readonly address: string }
 
@@ -41,6 +42,8 @@ export async function prepareDevnet(input: {
   readonly consensus?: DevnetConsensus
   /** What differs from the economy of a network to try things in. */
   readonly economy?: DevnetEconomy
+  /** Another first model than the usual one. */
+  readonly architecture?: DevnetArchitecture
 }): Promise<Devnet> {
   await mkdir(input.root, { recursive: true, mode: 0o700 })
   const found = await findDevnet(input.root)
@@ -154,12 +157,21 @@ async function requireSameMode({ root, genesisFile }: Devnet, asked: DevnetConse
 async function genesisText(
   validators: readonly Member[],
   holders: readonly string[],
-  { consensus, economy }: { readonly consensus?: DevnetConsensus; readonly economy?: DevnetEconomy }
+  {
+    consensus,
+    economy,
+    architecture
+  }: {
+    readonly consensus?: DevnetConsensus
+    readonly economy?: DevnetEconomy
+    readonly architecture?: DevnetArchitecture
+  }
 ): Promise<string> {
   const { createGenesis } = await importCreateGenesis()
   const file = await createGenesis({
     ...(consensus === undefined ? {} : { consensus }),
     ...(economy === undefined ? {} : { economy }),
+    ...(architecture === undefined ? {} : { architecture }),
     network: 'devnet',
     createdAt: new Date().toISOString(),
     modelSeed: 'blyan-devnet',

@@ -5,11 +5,23 @@ import { BlyanError } from '../../errors/index.ts'
 import { unreadable } from '../context.ts'
 
 /** Real text for the model: from one file, from all files of a folder, or from what is installed here anyway. */
-export type InputText = { readonly bytes: Uint8Array; readonly files: number; readonly from: string }
+export type InputText = {
+  /** The beginnings of some of it, to measure a loss on. */
+  readonly bytes: Uint8Array
+  /** Files that `bytes` were taken from. */
+  readonly files: number
+  readonly from: string
+  readonly isFolder: boolean
+  /** All files, and what they hold together. */
+  readonly paths: readonly string[]
+  readonly sizeBytes: number
+}
 
-const textBytesMax = 32 * 1024
-const bytesPerFileMax = 4 * 1024
+const textBytesMax = 16 * 1024
+const bytesPerFileMax = 2 * 1024
 const filesMax = 4096
+/** Of installed packages: enough to learn from, and little to read. */
+const installedFilesMax = 48
 
 /** Throws FILE_UNREADABLE, INPUT_EMPTY. */
 export async function readInputText(path: string | undefined): Promise<InputText> {
@@ -27,7 +39,15 @@ export async function readInputText(path: string | undefined): Promise<InputText
     used++
   }
   if (sizeBytes < 2) throw new BlyanError('INPUT_EMPTY', { path: from })
-  return { bytes: Buffer.concat(chunks), files: used, from }
+  const paths = path === undefined ? files.slice(0, installedFilesMax) : files
+  const isFolder = path !== undefined && (await stat(path)).isDirectory()
+  return { bytes: Buffer.concat(chunks), files: used, from, isFolder, paths, sizeBytes: await sizeOf(paths) }
+}
+
+async function sizeOf(paths: readonly string[]): Promise<number> {
+  let sizeBytes = 0
+  for (const path of paths) sizeBytes += (await stat(path)).size
+  return sizeBytes
 }
 
 async function filesOf(path: string): Promise<string[]> {
@@ -44,12 +64,12 @@ async function filesOf(path: string): Promise<string[]> {
   }
 }
 
-function installedPackages(): string {
+export function installedPackages(): string {
   return dirname(dirname(createRequire(import.meta.url).resolve('commander')))
 }
 
 /** README and licence texts of the installed packages. */
-async function installedTexts(modules: string): Promise<string[]> {
+export async function installedTexts(modules: string): Promise<string[]> {
   const found: string[] = []
   for (const entry of (await readdir(modules, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name.startsWith('@')) continue

@@ -7,6 +7,7 @@ import type { ExpertBook } from '../experts/expert-book.ts'
 import type { ExpertPlace, ExpertPlaces } from '../experts/expert-places.ts'
 import type { ModelEngine } from '../experts/model-engine.ts'
 import type { ModelCatalogue } from '../models/model-catalogue.ts'
+import type { ModelVersions } from '../models/model-version.ts'
 import type { AnswerMeter } from './answer-meter.ts'
 import { planOf } from './answer-plan.ts'
 import type { AnswerQueue } from './answer-queue.ts'
@@ -21,6 +22,7 @@ export interface Answering {
 
 export type AnsweringNeeds = {
   readonly catalogue: Pick<ModelCatalogue, 'complete'>
+  readonly versions: ModelVersions
   readonly engine: Pick<ModelEngine, 'mend'>
   readonly places: Pick<ExpertPlaces, 'modeFor' | 'enter'>
   readonly queue: AnswerQueue
@@ -66,14 +68,17 @@ class PlannedAnswering implements Answering {
   }
 
   async answer(request: AnswerRequest): Promise<RunningAnswer> {
-    const { catalogue, queue, places } = this.#needs
-    const entry = catalogue.complete(request.model)
-    checkPrompt(entry, request)
+    const { catalogue, queue, places, versions } = this.#needs
+    const newest = catalogue.complete(request.model)
+    checkPrompt(newest, request)
     const turn = await queue.enter(request.signal)
     let place: ExpertPlace | undefined
     try {
-      const mode = places.modeFor(entry, request.mode)
-      const entered = await this.#enter(entry, mode, { timeoutMs: fetchTimeoutMs, signal: request.signal })
+      const options = { timeoutMs: fetchTimeoutMs, signal: request.signal }
+      const entry = await versions.of(newest, request.parts, options)
+      // Others answer for the newest versions alone.
+      const mode = entry === newest ? places.modeFor(entry, request.mode) : 'standard'
+      const entered = await this.#enter(entry, mode, options)
       place = entered
       request.signal.throwIfAborted()
       const leave = (tookMs: number): void => {

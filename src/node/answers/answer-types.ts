@@ -47,6 +47,11 @@ export const answerModes = ['standard', 'distributed', 'optimised', 'secure'] as
  */
 export type AnswerMode = (typeof answerModes)[number]
 
+/** Name of a part, short or as on chain, to the CID of the tensor or of the block that shall stand in for its newest version. */
+export type PartPicks = Readonly<Record<string, string>>
+
+export const partPicksMax = 64
+
 export type AnswerRequest = {
   /** Undefined: the newest complete model, else the one of genesis. */
   readonly model: string | undefined
@@ -56,6 +61,8 @@ export type AnswerRequest = {
   readonly sampling: { readonly temperature: number; readonly topP: number; readonly seed: string }
   /** Undefined: `standard` where everything is or fits here, else `distributed`. */
   readonly mode: AnswerMode | undefined
+  /** Versions that stand in for the newest; such an answer is made with all experts at home. */
+  readonly parts?: PartPicks | undefined
   readonly signal: AbortSignal
 }
 

@@ -4,10 +4,16 @@ import type { EngineHost } from '../experts/engine-host.ts'
 import type { ExpertPlaces } from '../experts/expert-places.ts'
 import type { ModelCatalogue } from '../models/model-catalogue.ts'
 import { genesisModelName } from '../models/model-catalogue.ts'
+import type { ModelVersions } from '../models/model-version.ts'
+import type { PartPicks } from './answer-types.ts'
 
 /** The genesis model on bytes: its loss on a text, and texts it continues. All of it is computed here. */
 export interface ByteModel {
-  evaluate(input: { readonly text: Uint8Array; readonly timeoutMs: number }): Promise<EvaluateResult>
+  evaluate(input: {
+    readonly text: Uint8Array
+    readonly timeoutMs: number
+    readonly parts?: PartPicks | undefined
+  }): Promise<EvaluateResult>
   generate(input: ByteRequest): AsyncIterable<Uint8Array>
 }
 
@@ -16,6 +22,7 @@ export type ByteRequest = {
   readonly tokensMax: number
   readonly temperature: number
   readonly seed: number
+  readonly parts?: PartPicks | undefined
   readonly signal?: AbortSignal
 }
 
@@ -23,19 +30,21 @@ const preparationMs = 120_000
 
 export function createByteModel(needs: {
   readonly catalogue: Pick<ModelCatalogue, 'get'>
+  readonly versions: ModelVersions
   readonly places: Pick<ExpertPlaces, 'enter'>
   readonly parts: () => ParamIndex
   readonly host: Pick<EngineHost, 'device'>
 }): ByteModel {
-  const { catalogue, places, parts, host } = needs
+  const { catalogue, versions, places, parts, host } = needs
   return {
-    async evaluate({ text, timeoutMs }) {
-      const entry = catalogue.get(genesisModelName)
+    async evaluate({ text, timeoutMs, parts: picks }) {
+      const newest = catalogue.get(genesisModelName)
+      const entry = await versions.of(newest, picks, { timeoutMs })
       const place = await places.enter(entry, 'standard', { timeoutMs })
       try {
         const signal = AbortSignal.timeout(timeoutMs)
         const result = await place.engine.evaluate({ model: entry.name, bytes: text, signal })
-        const changed = entry.parts.find(part => parts().history(part.name).length > 1)
+        const changed = entry.parts.find(part => part.tensor !== parts().history(part.name)[0]?.tensor)
         return {
           lossNatsPerByte: result.lossNatsPerByte,
           bytes: result.scoredBytes,
@@ -48,7 +57,8 @@ export function createByteModel(needs: {
       }
     },
     async *generate(input) {
-      const entry = catalogue.get(genesisModelName)
+      const newest = catalogue.get(genesisModelName)
+      const entry = await versions.of(newest, input.parts, { timeoutMs: preparationMs })
       const place = await places.enter(entry, 'standard', { timeoutMs: preparationMs })
       try {
         yield* place.engine.generate({ ...input, model: entry.name, seed: String(input.seed) })

@@ -7,6 +7,7 @@ import type {
   AnswerReport,
   ChatMessage,
   ModelEntry,
+  PartPicks,
   RunningAnswer,
   Tokenizer
 } from './answer-types.ts'
@@ -25,6 +26,8 @@ export type ChatRequest = {
   /** Undefined draws one. */
   readonly seed: string | undefined
   readonly mode: AnswerMode | undefined
+  /** Versions of parts that stand in for the newest. */
+  readonly parts?: PartPicks | undefined
   readonly signal: AbortSignal
 }
 
@@ -90,6 +93,7 @@ class AnsweredChatService implements ChatService {
         seed: request.seed ?? String(randomInt(2 ** 47))
       },
       mode: request.mode,
+      parts: request.parts,
       signal
     })
     return new TextOfAnswer({ answer, tokenizer, tokensMax, stop: request.stop, signal })

@@ -13,6 +13,7 @@ import { type ByteModel, createByteModel } from '../answers/byte-model.ts'
 import { freeBytesOf } from '../data-folder.ts'
 import type { EventService } from '../event-service.ts'
 import { createModelCatalogue, type ModelCatalogue } from '../models/model-catalogue.ts'
+import { createModelVersions } from '../models/model-version.ts'
 import { createTokenizers } from '../models/tokenizers.ts'
 import type { StartNodeInput } from '../start-input.ts'
 import type { TabService } from '../tabs/tab-service.ts'
@@ -41,7 +42,9 @@ export interface ExpertRooms {
 }
 
 export type OpenExpertRooms = {
-  readonly host: Pick<EngineHost, 'device'>
+  readonly host: Pick<EngineHost, 'device' | 'start'>
+  /** Whether the engine answers from this tensor. */
+  readonly isMapped: (tensor: string) => boolean
   readonly catalogue: ModelCatalogue
   readonly keeper: ExpertKeeper
   readonly caller: ExpertCaller
@@ -144,8 +147,10 @@ export function createExpertRooms(needs: ExpertRoomsNeeds): ExpertRooms {
         onFetched: parts => keeper!.noteFetched(parts)
       })
       const tokenizers = createTokenizers(tensors)
+      const versions = createModelVersions({ tensors, parts: () => chains.parts })
       const answering = createAnswering({
         catalogue,
+        versions,
         engine,
         places,
         queue,
@@ -155,7 +160,7 @@ export function createExpertRooms(needs: ExpertRoomsNeeds): ExpertRooms {
         nowMs,
         onAnswered: report => needs.tabs?.noteAnswer(report)
       })
-      const bytes = createByteModel({ catalogue, places, parts: () => chains.parts, host })
+      const bytes = createByteModel({ catalogue, versions, places, parts: () => chains.parts, host })
       closers.push(
         () => host.stop(),
         () => genesisTensors.stop(),
@@ -167,6 +172,7 @@ export function createExpertRooms(needs: ExpertRoomsNeeds): ExpertRooms {
       if (settings.enabled) keeper.start()
       return {
         host,
+        isMapped: tensor => engine.hasTensor(tensor),
         catalogue,
         keeper,
         caller,

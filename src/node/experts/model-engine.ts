@@ -23,6 +23,8 @@ export interface ModelEngine {
   drop(entry: ModelEntry, part: string): Promise<void>
   /** Whether the newest version of a part is mapped. */
   isMapped(model: string, part: ModelPart): boolean
+  /** Whether a tensor is mapped, of whatever part. */
+  hasTensor(tensor: string): boolean
   /** Whether anything of a model is. */
   isLoaded(model: string): boolean
   /** Looks for what is wrong after `error`, and mends it: true when it is worth trying again. */
@@ -92,6 +94,10 @@ class MappingModelEngine implements ModelEngine {
 
   isMapped(model: string, { part, tensor }: ModelPart): boolean {
     return this.#models.get(model)?.parts.get(part) === tensor
+  }
+
+  hasTensor(tensor: string): boolean {
+    return [...this.#models.values()].some(({ parts }) => [...parts.values()].includes(tensor))
   }
 
   isLoaded(model: string): boolean {

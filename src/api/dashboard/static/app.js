@@ -5,6 +5,7 @@ import { announce, element, setText } from './elements.js'
 import { eventFacts } from './event-facts.js'
 import { createExpertsView } from './experts-view.js'
 import { shortId } from './format.js'
+import { createLearningView } from './learning-view.js'
 import { createNetworkView } from './network-view.js'
 import { quorumWords, toneOf } from './quorum-words.js'
 import { startTheme } from './theme.js'
@@ -64,6 +65,7 @@ function open(given) {
     network: createNetworkView(needs),
     chains: createChainsView(needs),
     experts: createExpertsView(needs),
+    learning: createLearningView(needs),
     chat: createChatView(needs)
   }
   nav.hidden = false

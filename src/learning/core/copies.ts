@@ -1,0 +1,46 @@
+/** Sums over the parts two deltas share, from which the angle between them follows. */
+type Pair = { product: number; squares: number; otherSquares: number }
+
+/** Tells which of several deltas are copies of earlier ones. Takes them part by part, so that no two are whole in memory. */
+export interface CopyFinder {
+  /** The same part of all deltas that change it, in the order of the chain. */
+  addPart(changes: readonly { readonly account: string; readonly values: Float32Array }[]): void
+  /** Of every account that others come before: how like it is to the one it is most like, as a cosine. */
+  likest(): ReadonlyMap<string, number>
+}
+
+export function createCopyFinder(): CopyFinder {
+  const pairs = new Map<string, Map<string, Pair>>()
+  return {
+    addPart(changes) {
+      for (const [at, { account, values }] of changes.entries())
+        for (const earlier of changes.slice(0, at))
+          addTo(pairOf(pairs, account, earlier.account), values, earlier.values)
+    },
+    likest: () =>
+      new Map([...pairs].map(([account, others]) => [account, Math.max(...[...others.values()].map(cosineOf))]))
+  }
+}
+
+function pairOf(pairs: Map<string, Map<string, Pair>>, account: string, other: string): Pair {
+  const others = pairs.get(account) ?? new Map<string, Pair>()
+  pairs.set(account, others)
+  const pair = others.get(other) ?? { product: 0, squares: 0, otherSquares: 0 }
+  others.set(other, pair)
+  return pair
+}
+
+function addTo(pair: Pair, values: Float32Array, others: Float32Array): void {
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]!
+    const other = others[at]!
+    pair.product += value * other
+    pair.squares += value * value
+    pair.otherSquares += other * other
+  }
+}
+
+function cosineOf({ product, squares, otherSquares }: Pair): number {
+  const lengths = Math.sqrt(squares) * Math.sqrt(otherSquares)
+  return lengths > 0 ? product / lengths : 0
+}

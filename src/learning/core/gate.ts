@@ -1,0 +1,40 @@
+import { roundRules } from './rules.ts'
+
+const gainNanoMax = 1e15
+
+export type GateVerdict = {
+  /** Why it may not count; undefined where it may. */
+  readonly refusal: 'not-finite' | 'no-gain' | 'poisoned' | undefined
+  /** What it surely gains a token, in billionths of a nat: the mean over the sequences less its deviations, 0 at least. */
+  readonly gainNano: number
+}
+
+/**
+ * Whether a delta may count: paired losses of the same sequences without and with it. Only what is worse beyond doubt is
+ * refused here; whether the round as a whole is better, the quorum measures.
+ */
+export function judgeDelta(before: Float64Array, after: Float64Array): GateVerdict {
+  const count = before.length
+  let sum = 0
+  for (let at = 0; at < count; at++) {
+    const difference = before[at]! - after[at]!
+    if (!Number.isFinite(difference)) return { refusal: 'not-finite', gainNano: 0 }
+    sum += difference
+  }
+  const mean = sum / count
+  let squares = 0
+  for (let at = 0; at < count; at++) squares += (before[at]! - after[at]! - mean) ** 2
+  const deviation = count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0
+  // What is surely gained is what is paid for: luck earns nothing.
+  const sureNats = Math.max(0, mean - roundRules.gateDeviations * deviation)
+  const gainNano = Math.trunc(Math.min(gainNanoMax, sureNats * 1e9))
+  if (mean + roundRules.gateDeviations * deviation < 0) {
+    const isHarm = mean < -roundRules.harmShare * meanOf(before)
+    return { refusal: isHarm ? 'poisoned' : 'no-gain', gainNano }
+  }
+  return { refusal: undefined, gainNano }
+}
+
+function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

@@ -1,0 +1,134 @@
+import type { DeltaFile, TensorStore } from '../tiles/index.ts'
+import { baseOf, type EdgeResult, type Reveal, type Round } from './chain/index.ts'
+import { gateTokensOf } from './core/rules.ts'
+import { changesIn, type GatedDeltas, gateDeltas } from './delta-gate.ts'
+import { openChanges, readReveal } from './delta-reader.ts'
+import { gateTokens, type SequenceReader } from './held-out-draw.ts'
+import { codeOf, type LearningChain, type LearningLogger } from './learning-chain.ts'
+import { isLineageOfReveal } from './lineage-check.ts'
+import { type ModelParts, newestTensors } from './model-parts.ts'
+import type { ModelScorer } from './model-scorer.ts'
+import { fetchBytes } from './stored-bytes.ts'
+
+export type RoundInputsNeeds = {
+  readonly chain: LearningChain
+  readonly parts: ModelParts
+  readonly tensors: Pick<TensorStore, 'fetchTensor'>
+  readonly scorer: ModelScorer
+  readonly sequences: SequenceReader & { bytesEach(sequenceTokens: number): number }
+  /** Whether held-out text was found in a shard that is published to train on. */
+  readonly isKnownMixed: (shard: string) => boolean
+  readonly logger: LearningLogger
+}
+
+/** Tries revealed deltas against the newest version: what of them may count. */
+export async function gateReveals(
+  needs: RoundInputsNeeds,
+  round: Round,
+  reveals: readonly Reveal[],
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal }
+): Promise<GatedDeltas> {
+  const { chain, parts, logger } = needs
+  // Read before the first wait: it is the version that this round's deltas are added to.
+  const bases = new Map(reveals.map(({ baseRound }) => [baseRound, tensorsWhenOpened(needs, baseRound)]))
+  const untrue = new Set(reveals.filter(reveal => !hasLineage(needs, round, reveal)).map(({ account }) => account))
+  const trial = await trialOf(needs, round, reveals, options.signal)
+  return gateDeltas(
+    {
+      parts,
+      open: reveal =>
+        readReveal({ tensors: needs.tensors, network: chain.genesis.cid, parts }, reveal, {
+          tensorOf: name => bases.get(reveal.baseRound)?.get(name),
+          timeoutMs: options.timeoutMs,
+          signal: options.signal
+        }),
+      refusedBefore: untrue,
+      score: trial,
+      logger
+    },
+    round.number,
+    reveals
+  )
+}
+
+function tensorsWhenOpened({ chain, parts }: RoundInputsNeeds, round: number): ReadonlyMap<string, string> {
+  const tensors = new Map<string, string>()
+  for (const { name } of parts.all) {
+    const tensor = baseOf(chain.state, chain.genesis, name, round) ?? chain.newest(name)?.tensor
+    if (tensor !== undefined) tensors.set(name, tensor)
+  }
+  return tensors
+}
+
+/** The quorum refuses a whole round for one false lineage: whoever has one is left out first. */
+function hasLineage(needs: RoundInputsNeeds, round: Round, reveal: Reveal): boolean {
+  if (reveal.lineage.shards.some(({ shard }) => needs.isKnownMixed(shard))) return false
+  return isLineageOfReveal(needs, round, reveal)
+}
+
+type Trial = (changes?: ReadonlyMap<string, Float32Array>) => Promise<Float64Array>
+
+/** Undefined where nothing can be tried: then the quorum's measurement is the only gate. */
+async function trialOf(
+  needs: RoundInputsNeeds,
+  round: Round,
+  reveals: readonly Reveal[],
+  signal: AbortSignal
+): Promise<Trial | undefined> {
+  const { chain, parts, scorer, sequences, logger } = needs
+  const tensors = newestTensors(parts, name => chain.newest(name))
+  if (tensors === undefined) return undefined
+  const sequenceTokens = gateTokensOf(parts.architecture)
+  try {
+    const bytesEach = sequences.bytesEach(sequenceTokens)
+    const tokens = await gateTokens({ chain, sequences, bytesEach }, round, reveals, sequenceTokens)
+    const score: Trial = changes =>
+      scorer.score({ tensors, tokens, sequenceTokens, signal, ...(changes === undefined ? {} : { changes }) })
+    return score
+  } catch (error) {
+    logger.info({ code: codeOf(error) }, 'no held-out text to try deltas on')
+    return undefined
+  }
+}
+
+export type RegionSum = {
+  readonly region: string
+  readonly update: string
+  readonly file: DeltaFile
+  readonly weightPpm: number
+}
+
+/** Opens what edge aggregators made of their regions; what cannot be used is left away, and its deltas are taken one by one. */
+export async function openRegions(
+  needs: RoundInputsNeeds,
+  edges: readonly EdgeResult[],
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal }
+): Promise<RegionSum[]> {
+  const { chain, parts } = needs
+  const sums = await Promise.all(
+    edges.map(async edge => {
+      try {
+        const bytes = await fetchBytes(needs.tensors, edge.update, 'update', {
+          sizeBytesMax: edge.updateBytes,
+          timeoutMs: options.timeoutMs,
+          signal: options.signal
+        })
+        const file = openChanges(bytes, {
+          network: chain.genesis.cid,
+          parts,
+          kind: 'update',
+          author: edge.author,
+          sizeBytesMax: edge.updateBytes,
+          tensorOf: name => chain.newest(name)?.tensor
+        })
+        if (![...changesIn(file).values()].every(values => values.every(Number.isFinite))) return undefined
+        const weightPpm = edge.accepted.reduce((sum, { weightPpm: one }) => sum + one, 0)
+        return { region: edge.region, update: edge.update, file, weightPpm }
+      } catch (error) {
+        needs.logger.debug({ region: edge.region, code: codeOf(error) }, 'a region cannot be used')
+        return undefined
+      }
+    })
+  )
+  return sums.filter(sum => sum !== undefined)
+}
