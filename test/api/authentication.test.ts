@@ -28,7 +28,7 @@ test('every route is closed to smaller scopes and to strangers', async t => {
 test('only what signs with a key of the node needs the scope sign, and nothing that changes the node is open to read', () => {
   assert.deepEqual(
     routeTable.filter(route => route.scope === 'sign').map(route => route.path),
-    ['/v0/events', '/v0/validators/changes', '/v0/models/import']
+    ['/v0/events', '/v0/validators/changes', '/v0/models/import', '/v0/learning/start', '/v0/learning/propose']
   )
   for (const route of routeTable) if (route.method !== 'GET') assert.ok(order.indexOf(route.scope) >= 2, route.path)
 })
