@@ -1,15 +1,15 @@
-// Runs every test from source with Node's own runner. Pure rooms share one process, beside the tests that start threads,
-// engines and servers. Real networks of processes come last, two at a time: they wait for their disks and clocks as much
-// as they compute.
+// Runs every test from source with Node's own runner. Most rooms share one process, because loading the sources costs as
+// much as their tests do; beside it run those whose tests look at their own process, one process a file. Real networks of
+// processes come last, two at a time: they wait for their disks and clocks as much as they compute.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const pureRooms = 'dag,guardian,ledger,scenarios'
+const sharingRooms = 'consensus,dag,datasets,guardian,learning,ledger,models,net,routing,scenarios,storage,tiles'
 const stages: readonly (readonly (readonly string[])[])[] = [
   [
-    ['--test-isolation=none', `test/{${pureRooms}}/**/*.test.ts`],
-    ['--test-concurrency=2', `test/!(e2e|${pureRooms.replaceAll(',', '|')})/**/*.test.ts`, 'test/*.test.ts']
+    ['--test-isolation=none', `test/{${sharingRooms}}/**/*.test.ts`],
+    ['--test-concurrency=2', `test/!(e2e|${sharingRooms.replaceAll(',', '|')})/**/*.test.ts`, 'test/*.test.ts']
   ],
   [['--test-concurrency=2', 'test/e2e/**/*.test.ts']]
 ]

@@ -7,12 +7,14 @@ import { readTexts } from './texts.ts'
 
 /**
  * Four learners against one machine that takes the same tokens in the same number of steps: loss on texts nobody trained on, and
- * the bytes that one learner sends and takes, against fp32 gradients of all parameters in every step.
+ * the bytes that one learner sends and takes, against fp32 gradients of all parameters in every step. Both go on from a model that
+ * one machine trained a little, as a network goes on from what it has.
  */
 export async function measureBytes({ quick, note }: Options): Promise<Result[]> {
   const texts = readTexts()
   const plan = bytesPlan(quick)
-  const { steps, learners, settings } = plan
+  const { warmSteps, steps, learners } = plan
+  const settings = { ...plan.settings, coolDown: { fromStep: 0, toStep: steps } }
   return await withBenchModel(plan.architecture, async model => {
     const denseBytes = model.parameters * 4
     note(
@@ -20,13 +22,19 @@ export async function measureBytes({ quick, note }: Options): Promise<Result[]> 
         `${settings.sequences} x ${settings.sequenceTokens} bytes a step and learner; baseline: one machine, fp32, ${steps} steps ` +
         `of ${learners * settings.sequences} sequences, the same tokens; bytes against ${denseBytes} of fp32 gradients a step`
     )
-    const { lossNats: baseline } = await runOneMachine(model, texts, { ...plan, note })
+    const warm = await runOneMachine(model, texts, { ...plan, steps: warmSteps, note })
+    note(`after ${warmSteps} steps of one machine: ${warm.lossNats.toFixed(4)} nats per byte`)
+    const common = { ...plan, settings, start: warm.values, stepsBefore: warmSteps }
+    const { lossNats: baseline } = await runOneMachine(model, texts, { ...common, note })
     note(`one machine: ${baseline.toFixed(4)} nats per byte`)
-    const results: Result[] = [plain('learning.oneMachine', 'nats per byte, held out', [baseline])]
+    const results: Result[] = [
+      plain('learning.start', 'nats per byte, held out', [warm.lossNats]),
+      plain('learning.oneMachine', 'nats per byte, held out', [baseline])
+    ]
     for (const { name, codec, innerSteps, gapMaxPercent } of figures) {
       const rounds = steps / innerSteps
       const { lossNats, bytesUp, bytesDown } = await runRounds(model, texts, {
-        ...plan,
+        ...common,
         rounds,
         innerSteps,
         codec,

@@ -6,11 +6,12 @@ import { drawBatch, spreadSequences, type Texts } from './texts.ts'
 export async function runOneMachine(
   model: BenchModel,
   texts: Texts,
-  plan: Pick<RoundsPlan, 'settings' | 'learners' | 'heldOutSequences' | 'note'> & { readonly steps: number }
+  plan: Pick<RoundsPlan, 'settings' | 'learners' | 'heldOutSequences' | 'start' | 'stepsBefore' | 'note'> & {
+    readonly steps: number
+  }
 ): Promise<{ readonly lossNats: number; readonly values: Values }> {
-  const genesis = model.genesis()
-  const { files, forget } = model.write(genesis)
-  const { learners, steps } = plan
+  const { learners, steps, start = model.genesis(), stepsBefore = 0 } = plan
+  const { files, forget } = model.write(start)
   const settings = { ...plan.settings, sequences: plan.settings.sequences * learners }
   const training = await model.engine.openTraining({
     model: 'one',
@@ -21,7 +22,7 @@ export async function runOneMachine(
   })
   try {
     function* batches(): Generator<Uint32Array> {
-      for (let step = 1; step <= steps; step++) {
+      for (let step = stepsBefore + 1; step <= stepsBefore + steps; step++) {
         const all = Array.from({ length: learners }, (_, learner) => [
           ...drawBatch(texts.training, { ...plan.settings, learner, learners, step })
         ])
@@ -38,7 +39,7 @@ export async function runOneMachine(
     const lossNats = meanOf(await training.score({ tokens, changes }))
     const values = new Map(
       [...byChainName(model.parts, changes)].map(([name, change]) => {
-        const from = genesis.get(name)!
+        const from = start.get(name)!
         return [name, change.map((value, at) => from[at]! + value)]
       })
     )

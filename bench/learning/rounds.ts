@@ -28,6 +28,8 @@ export type RoundsPlan = {
   readonly innerSteps: number
   /** What the first round starts from; genesis unless given. */
   readonly start?: Values
+  /** Steps whose batches were taken before the first round; 0 unless given. */
+  readonly stepsBefore?: number
   readonly codec: CodecName
   readonly rules: AggregationRules
   /** By number of the learner. */
@@ -137,11 +139,11 @@ class Run {
   }
 
   async #train({ number, training }: Learner, round: number): Promise<Values> {
-    const { settings, learners, innerSteps } = this.#plan
+    const { settings, learners, innerSteps, stepsBefore = 0 } = this.#plan
     const { training: text } = this.#texts
     function* batches(): Generator<Uint32Array> {
       for (let at = 1; at <= innerSteps; at++) {
-        const step = (round - 1) * innerSteps + at
+        const step = stepsBefore + (round - 1) * innerSteps + at
         yield drawBatch(text, { ...settings, learner: number, learners, step })
       }
     }

@@ -28,6 +28,7 @@ export {
   type LineageVerdict,
   lineageLimits,
   lineageOf,
+  lineageVerification,
   type TrainingPlan,
   verifyLineage
 } from './core/lineage.ts'

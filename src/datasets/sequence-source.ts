@@ -14,8 +14,8 @@ export interface SequenceSource {
   bytesEach(sequenceTokens: number): number
   /** One row of `sequenceTokens` + 1 a draw, one after another. Throws SHARD_INVALID, DRAW_IMPOSSIBLE, TENSOR_ codes. */
   batch(draws: readonly Draw[], sequenceTokens: number): Promise<Uint32Array>
-  /** Makes sure that a shard is here. Throws SHARD_INVALID and TENSOR_ codes. */
-  ensure(shard: string): Promise<void>
+  /** Makes sure that a shard is here, and as long as the chain says. Throws SHARD_INVALID and TENSOR_ codes. */
+  ensure(shard: string, bytes: number): Promise<void>
   /** All text of a shard. */
   text(shard: Shard): Promise<Uint8Array>
   close(): Promise<void>
@@ -65,13 +65,13 @@ class ShardSequences implements SequenceSource {
     return tokens
   }
 
-  async ensure(shard: string): Promise<void> {
-    await this.#shard(shard)
+  async ensure(shard: string, bytes: number): Promise<void> {
+    const { info } = await this.#shard(shard)
+    if (info.dataLengthBytes !== bytes) throw invalid(shard, `it has ${info.dataLengthBytes} bytes, not ${bytes}`)
   }
 
   async text({ cid, bytes }: Shard): Promise<Uint8Array> {
-    const { info } = await this.#shard(cid)
-    if (info.dataLengthBytes !== bytes) throw invalid(cid, `it has ${info.dataLengthBytes} bytes, not ${bytes}`)
+    await this.ensure(cid, bytes)
     return this.#read(cid, 0, bytes)
   }
 

@@ -183,6 +183,13 @@ export const learningErrors = {
     retry: false,
     httpStatus: 409
   },
+  CORPUS_SHARD_LENGTH_WRONG: {
+    message: 'shard {shard} is on chain with {known} bytes, not {bytes}',
+    nextStep: 'give the length that the shard has; if the one on chain is false, cut the text in another way',
+    fault: 'user',
+    retry: false,
+    httpStatus: 409
+  },
   RESULT_PART_UNKNOWN: {
     message: '{part} is not among the parts of round {round}',
     nextStep: 'give results of the parts that those who revealed work on',
@@ -214,6 +221,13 @@ export const learningErrors = {
   RESULT_DELTA_UNKNOWN: {
     message: 'the result names a delta of {account} that was not revealed in round {round}, or names it twice',
     nextStep: 'name each revealed delta at most once, accepted or refused',
+    fault: 'peer',
+    retry: false,
+    httpStatus: 409
+  },
+  RESULT_WEIGHT_WRONG: {
+    message: 'the delta of {account} counts {wanted} millionths in round {round}, not {weightPpm}',
+    nextStep: 'weigh each delta by the age of its version: 1000000 / (1 + round - baseRound), rounded down',
     fault: 'peer',
     retry: false,
     httpStatus: 409

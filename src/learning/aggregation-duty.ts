@@ -19,7 +19,7 @@ import {
 import { dutiesNow, mayPostAtMs, type PartDuty, placesOf } from './core/duties.ts'
 import { roundRules } from './core/rules.ts'
 import type { GatedDeltas } from './delta-gate.ts'
-import { codeOf } from './learning-chain.ts'
+import { codeOf, refusalOf } from './learning-chain.ts'
 import { computePart, type PartOutcome, type PartSource, packUpdate, sourcesOf, storeVersions } from './part-results.ts'
 import { gateReveals, openRegions, type RegionSum, type RoundInputsNeeds } from './round-inputs.ts'
 import { storeBytes } from './stored-bytes.ts'
@@ -178,7 +178,7 @@ class RoundDuty implements AggregationDuty {
     const results = (): ReturnType<typeof edgesOf> => edgesOf(chain.state, model)
     while (results().length < expected.length && chain.nowMs() < phaseAtMs + timeoutMs && !signal.aborted)
       await new Promise(resolve => setTimeout(resolve, lookAgainMs))
-    const sums = await openRegions(this.#needs, results(), { timeoutMs, signal })
+    const sums = await openRegions(this.#needs, this.#round, this.#reveals, results(), { timeoutMs, signal })
     return sums.sort((one, other) => (one.region < other.region ? -1 : 1))
   }
 
@@ -283,7 +283,13 @@ class RoundDuty implements AggregationDuty {
     if (wrong.length === 0 || readRound(chain.state, model)?.number !== number) return
     logger.warn({ round: number, parts: wrong.length }, 'a primary gave another result than its list makes: challenged')
     counts.challenged += wrong.length
-    await chain.submit('tile-challenge', { model, round: number, parts: wrong })
+    try {
+      await chain.submit('tile-challenge', { model, round: number, parts: wrong })
+    } catch (error) {
+      // Said again with the next look: one that was lost must not let a wrong result stand.
+      if (refusalOf(error) === 'NOT_FINAL_IN_TIME') for (const { name } of wrong) this.#replayed.delete(name)
+      throw error
+    }
   }
 
   /** Undefined where a file of the list is not to be had: then nothing can be said. */

@@ -16,19 +16,24 @@ export type ValuesNeeds = {
   readonly signal: AbortSignal
 }
 
-/** What is wrong with the numbers of a candidate, before any model is run with them. Throws TENSOR_ codes where they cannot be had. */
-export async function examineValues(needs: ValuesNeeds, candidate: Candidate): Promise<MeasurementReason | undefined> {
+/** What is wrong with the numbers of a candidate, before any model is run with them. Throws TENSOR_ codes where they cannot be had in time. */
+export async function examineValues(
+  needs: ValuesNeeds,
+  candidate: Candidate,
+  fetchMs: number
+): Promise<MeasurementReason | undefined> {
   const { model, signal } = needs
+  const fetchSignal = AbortSignal.any([signal, AbortSignal.timeout(fetchMs)])
   const bases = new Map<string, Float32Array>()
   const changes = new Map<string, Float32Array>()
   let isChanged = false
   for (const { name, tensor, base } of candidate.parts) {
     signal.throwIfAborted()
     const part = model.parts.named(name)
-    const info = await model.ensure(name, tensor, signal)
+    const info = await model.ensure(name, tensor, fetchSignal)
     const isOfShape = info.dtype === 'fp32' && info.shape.join() === part?.shape.join()
     if (!isOfShape) return 'poisoned'
-    const before = await readPartValues(await model.ensure(name, base, signal))
+    const before = await readPartValues(await model.ensure(name, base, fetchSignal))
     const values = await readPartValues(info)
     const fault = faultOfChange([{ base: before, values }])
     if (fault === 'poisoned') return fault

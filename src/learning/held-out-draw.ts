@@ -1,13 +1,14 @@
 import { sha256 } from '../codec/index.ts'
-import { type CorpusShards, drawFromCorpora } from '../datasets/index.ts'
-import { heldOutShards, type Reveal } from './chain/index.ts'
+import { drawFromCorpora } from '../datasets/index.ts'
+import type { Reveal } from './chain/index.ts'
 import { roundRules } from './core/rules.ts'
+import { corporaThatCount } from './corpora-that-count.ts'
 import type { LearningChain } from './learning-chain.ts'
-import { missingOf } from './measured-text.ts'
+import { drawAtHand } from './text-at-hand.ts'
 
 /** Turns places in text into tokens: one row of `sequenceTokens` + 1 for each. */
 export interface SequenceReader {
-  ensure(shard: string): Promise<void>
+  ensure(shard: string, bytes: number): Promise<void>
   batch(
     draws: readonly { readonly shard: string; readonly offset: number }[],
     sequenceTokens: number
@@ -30,35 +31,23 @@ export async function gateTokens(
 ): Promise<Uint32Array> {
   const text = ['gate', round.model, round.number, round.seed, ...reveals.map(({ delta }) => delta)].join('\n')
   const seed = sha256(new TextEncoder().encode(text))
-  const missing = new Set<string>()
-  // Who publishes text and goes away must not stop the trial: what cannot be had is done without.
-  for (;;) {
-    const draws = drawFromCorpora({
-      seed,
-      corpora: corporaOnChain(needs.chain, missing),
-      count: roundRules.gateSequences,
-      bytesEach: needs.bytesEach,
-      corporaMax,
-      shardsEachMax
-    })
-    const gone = await missingOf(needs.sequences, draws, shardTimeoutMs)
-    if (gone.length === 0) return needs.sequences.batch(draws, sequenceTokens)
-    for (const shard of gone) missing.add(shard)
-  }
-}
-
-/** All text that nobody may train on, by corpus. */
-export function corporaOnChain(
-  chain: Pick<LearningChain, 'state'>,
-  without: ReadonlySet<string> = new Set()
-): CorpusShards[] {
-  const corpora = new Map<string, { account: string; corpus: string; shards: { cid: string; bytes: number }[] }>()
-  for (const { shard, bytes, corpus, account } of heldOutShards(chain.state)) {
-    if (without.has(shard)) continue
-    const key = `${account}/${corpus}`
-    const found = corpora.get(key) ?? { account, corpus, shards: [] }
-    found.shards.push({ cid: shard, bytes })
-    corpora.set(key, found)
-  }
-  return [...corpora.values()]
+  const draws = await drawAtHand({
+    sequences: needs.sequences,
+    corpora: corporaThatCount(needs.chain).map(({ account, name, heldOut }) => ({
+      account,
+      corpus: name,
+      shards: heldOut.map(({ shard, bytes }) => ({ cid: shard, bytes }))
+    })),
+    timeoutMs: shardTimeoutMs,
+    draw: corpora =>
+      drawFromCorpora({
+        seed,
+        corpora,
+        count: roundRules.gateSequences,
+        bytesEach: needs.bytesEach,
+        corporaMax,
+        shardsEachMax
+      })
+  })
+  return needs.sequences.batch(draws, sequenceTokens)
 }

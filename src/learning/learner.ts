@@ -4,6 +4,7 @@ import type { Shard } from '../datasets/index.ts'
 import type { CodecName, FeedbackStore, TensorStore } from '../tiles/index.ts'
 import {
   assignmentOf,
+  type CommitRecord,
   commitmentOf,
   commitsOf,
   type LearningSettings,
@@ -92,7 +93,9 @@ class RoundLearner implements Learner {
         } catch (error) {
           if (signal.aborted) break
           const code = codeOf(error)
-          if (code === 'DISK_FULL' || ++troubles > troublesMax) throw error
+          // A network that stands still is waited for; it is nobody's fault here.
+          if (code !== 'NOT_FINAL_IN_TIME') troubles++
+          if (code === 'DISK_FULL' || troubles > troublesMax) throw error
           logger.info({ code }, 'learning: tried again in a moment')
           await chain.changed(AbortSignal.any([signal, AbortSignal.timeout(troublePauseMs)])).catch(() => {})
         }
@@ -111,6 +114,7 @@ class RoundLearner implements Learner {
     if (round !== undefined && learner !== undefined) await this.#settle(round, learner.outcome)
     const commit =
       round === undefined ? undefined : commitsOf(chain.state, model).find(one => one.account === chain.account)
+    if (commit !== undefined) await this.#noteCommitted(round!, commit)
     const hand = {
       isJoined: learner !== undefined,
       baseRound: local.base?.round,
@@ -222,10 +226,10 @@ class RoundLearner implements Learner {
   }
 
   async #commit(round: Round, signal: AbortSignal): Promise<void> {
-    const { chain, parts, settings, listener, logger } = this.#needs
-    const { delta, made } = this.#ready!
+    const { chain, parts, settings, logger } = this.#needs
+    const { delta } = this.#ready!
     const startedMs = chain.nowMs()
-    const commitment = commitmentOf({ delta: delta.cid, salt: delta.salt, account: chain.account })
+    const commitment = this.#commitmentOf(delta)
     const work = { account: chain.account, model: parts.model, round: round.number, commitment }
     const nonce = await findNonce(workDigest(chain.genesis, work), settings().workBits, signal)
     const pending = { ...delta, round: round.number }
@@ -250,11 +254,28 @@ class RoundLearner implements Learner {
         await chain.changed(AbortSignal.any([signal, AbortSignal.timeout(quotaPauseMs)]))
       return chain.changed(signal)
     }
-    this.#committed = pending
-    this.#ready = undefined
+    await this.#keepCommitted(pending)
     this.#reserveMs += chain.nowMs() - startedMs
-    listener.onCommitted({ round: round.number, sizeBytes: delta.sizeBytes, steps: delta.lineage.steps })
+  }
+
+  /** A commit that became final after we had given up waiting for it: not to reveal it would count against us. */
+  async #noteCommitted(round: Round, commit: CommitRecord): Promise<void> {
+    const ready = this.#ready?.delta
+    if (ready === undefined || commit.commitment !== this.#commitmentOf(ready)) return
+    await this.#keepCommitted({ ...ready, round: round.number })
+  }
+
+  async #keepCommitted(delta: PendingDelta): Promise<void> {
+    const { made } = this.#ready!
+    this.#committed = delta
+    this.#ready = undefined
+    const { round, sizeBytes, lineage } = delta
+    this.#needs.listener.onCommitted({ round, sizeBytes, steps: lineage.steps })
     await made.keepFeedback()
+  }
+
+  #commitmentOf({ cid, salt }: PendingDelta): string {
+    return commitmentOf({ delta: cid, salt, account: this.#needs.chain.account })
   }
 
   async #reveal(): Promise<void> {

@@ -1,4 +1,4 @@
-import { blocksOf, isOfOtherKind, type SequenceSource, type Shard, verifyLineage } from '../datasets/index.ts'
+import { blocksOf, isOfOtherKind, lineageVerification, type SequenceSource, type Shard } from '../datasets/index.ts'
 import { assignmentOf, type Lineage, type Reveal, type Round, trainingShards } from './chain/index.ts'
 import { roundRules } from './core/rules.ts'
 import type { LearningChain } from './learning-chain.ts'
@@ -11,30 +11,60 @@ type LineageNeeds = {
 }
 
 /** Whether the batches that a reveal speaks of are those its learner was to draw. Reads the state at once; needs no text. */
-export function isLineageOfReveal(needs: LineageNeeds, round: Pick<Round, 'number'>, reveal: Reveal): boolean {
+export async function isLineageOfReveal(
+  needs: LineageNeeds,
+  round: Pick<Round, 'number'>,
+  reveal: Reveal,
+  signal?: AbortSignal
+): Promise<boolean> {
   const { chain, parts } = needs
   const isOfThisRound = reveal.baseRound === round.number
   // Seeds of rounds gone by are not kept: what is late is checked for its form alone.
   const seed = isOfThisRound ? assignmentOf(chain.state, chain.genesis, parts.model, reveal.account).seed : undefined
-  return isLineage(needs, reveal.lineage, seed)
+  return isLineage(needs, reveal.lineage, seed, signal)
 }
 
 /** The same for a proposal, whose author chooses its own seed. */
-export function isLineageOfProposal(needs: LineageNeeds, lineage: Lineage): boolean {
-  return isLineage(needs, lineage, undefined)
+export async function isLineageOfProposal(
+  needs: LineageNeeds,
+  lineage: Lineage,
+  signal?: AbortSignal
+): Promise<boolean> {
+  return isLineage(needs, lineage, undefined, signal)
 }
 
-function isLineage({ chain, parts, sequences }: LineageNeeds, lineage: Lineage, seed: string | undefined): boolean {
+async function isLineage(
+  { chain, parts, sequences }: LineageNeeds,
+  lineage: Lineage,
+  seed: string | undefined,
+  signal: AbortSignal | undefined
+): Promise<boolean> {
   const sizes = new Map(trainingShards(chain.state).map(({ shard, bytes }) => [shard, bytes]))
   const sequenceTokens = Math.min(roundRules.gateTokensMax, parts.architecture.contextTokens - 1)
-  const verdict = verifyLineage(lineage, {
+  const verification = lineageVerification(lineage, {
     ...(seed === undefined ? {} : { seed }),
     sequenceTokens,
     bytesEach: sequences.bytesEach(sequenceTokens),
     bytesOf: shard => sizes.get(shard)
   })
+  const verdict = await inTurns(verification, signal)
   // The handler let known shards only pass; one that its account has replaced since is nobody's lie.
   return verdict.valid || verdict.reason === 'shard'
+}
+
+const turnMs = 8
+
+/** Anybody can name so many batches that drawing them again takes seconds: a validator has other things to do meanwhile. */
+async function inTurns<T>(work: Generator<void, T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    const endMs = performance.now() + turnMs
+    while (performance.now() < endMs) {
+      const { done, value } = work.next()
+      if (done === true) return value
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    signal?.throwIfAborted()
+  }
 }
 
 /** Looks into shards for text that nobody may train on, and remembers what it found. */

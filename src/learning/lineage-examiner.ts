@@ -48,8 +48,8 @@ class SamplingExaminer implements LineageExaminer {
     const round = readRound(chain.state, candidate.model)
     const isTrue =
       reveal === undefined
-        ? isLineageOfProposal(needs, lineage)
-        : round === undefined || isLineageOfReveal(needs, round, reveal)
+        ? await isLineageOfProposal(needs, lineage, signal)
+        : round === undefined || (await isLineageOfReveal(needs, round, reveal, signal))
     if (!isTrue) return 'lineage'
     const sizes = new Map(trainingShards(chain.state).map(({ shard, bytes }) => [shard, bytes]))
     const shards = lineage.shards.flatMap(({ shard, samples }) =>

@@ -1,8 +1,10 @@
-import { type CorpusShards, type Draw, drawFromCorpora, purposeSeed, type SequenceSource } from '../datasets/index.ts'
+import { type CorpusShards, drawFromCorpora, purposeSeed, type SequenceSource } from '../datasets/index.ts'
 import { isBlyanError } from '../errors/index.ts'
 import { type Candidate, type Corpus, corporaOf, type Lineage, revealsOf } from './chain/index.ts'
 import { verdictRules } from './core/verdict.ts'
+import { corporaThatCount } from './corpora-that-count.ts'
 import type { LearningChain } from './learning-chain.ts'
+import { drawAtHand } from './text-at-hand.ts'
 
 /** The text that one operator measures one candidate on, as rows of tokens. */
 export interface MeasuredText {
@@ -14,7 +16,7 @@ export interface MeasuredText {
 }
 
 export type MeasuredTextRequest = {
-  readonly chain: Pick<LearningChain, 'state'>
+  readonly chain: Pick<LearningChain, 'state' | 'genesis'>
   readonly sequences: Pick<SequenceSource, 'batch' | 'bytesEach' | 'ensure'>
   readonly candidate: Candidate
   readonly seed: Uint8Array
@@ -32,8 +34,8 @@ const trainingCorporaMax = 2
 /** Draws the text. Throws DRAW_IMPOSSIBLE when none of what is held out can be had. */
 export async function drawMeasuredText(request: MeasuredTextRequest): Promise<MeasuredText> {
   const { chain, candidate, seed, count } = request
-  const corpora = corporaOf(chain.state)
-  const lineages = lineagesOf(request)
+  const corpora = corporaThatCount(chain)
+  const named = shardsOfLineages(corporaOf(chain.state), lineagesOf(request))
   const others = corporaToMeasureOn(corpora, candidate)
   const rowsFrom = (from: readonly Corpus[]): Promise<Rows> =>
     rowsOf(request, seed, count, from.map(heldOutOf), corporaMax, heldOutShardsMax)
@@ -48,7 +50,7 @@ export async function drawMeasuredText(request: MeasuredTextRequest): Promise<Me
   return {
     heldOut: heldOut.rows,
     training: () => rowsFor('training', same),
-    own: () => rowsFor('own', [shardsOfLineages(corpora, lineages)])
+    own: () => rowsFor('own', [named])
   }
 }
 
@@ -90,7 +92,6 @@ type Rows =
   | { readonly rows: Uint32Array; readonly accounts: ReadonlySet<string> }
   | { readonly rows: undefined; readonly error: Error }
 
-/** Somebody who publishes text and goes away must not stop all measuring: what cannot be had is done without. */
 async function rowsOf(
   { sequences, sequenceTokens, timeoutMs }: MeasuredTextRequest,
   seed: Uint8Array,
@@ -100,48 +101,17 @@ async function rowsOf(
   shardsEachMax: number
 ): Promise<Rows> {
   const bytesEach = sequences.bytesEach(sequenceTokens)
-  const missing = new Set<string>()
   try {
-    for (;;) {
-      const left = corpora.map(corpus => ({
-        ...corpus,
-        shards: corpus.shards.filter(({ cid }) => !missing.has(cid))
-      }))
-      const draws = drawFromCorpora({ seed, corpora: left, count, bytesEach, corporaMax: most, shardsEachMax })
-      const gone = await missingOf(sequences, draws, timeoutMs)
-      for (const shard of gone) missing.add(shard)
-      if (gone.length > 0) continue
-      const rows = await sequences.batch(draws, sequenceTokens)
-      return { rows, accounts: new Set(draws.map(({ account }) => account)) }
-    }
+    const draws = await drawAtHand({
+      sequences,
+      corpora,
+      timeoutMs,
+      draw: left => drawFromCorpora({ seed, corpora: left, count, bytesEach, corporaMax: most, shardsEachMax })
+    })
+    const rows = await sequences.batch(draws, sequenceTokens)
+    return { rows, accounts: new Set(draws.map(({ account }) => account)) }
   } catch (error) {
     if (isBlyanError(error)) return { rows: undefined, error }
     throw error
   }
-}
-
-/** Shards of draws that cannot be had in time. */
-export async function missingOf(
-  sequences: Pick<SequenceSource, 'ensure'>,
-  draws: readonly Draw[],
-  timeoutMs: number
-): Promise<string[]> {
-  const shards = [...new Set(draws.map(({ shard }) => shard))]
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>(resolve => {
-    timer = setTimeout(resolve, timeoutMs, 'late')
-  })
-  const found = await Promise.all(
-    shards.map(shard =>
-      Promise.race([
-        late,
-        sequences.ensure(shard).then(
-          () => 'here' as const,
-          () => 'gone' as const
-        )
-      ])
-    )
-  )
-  clearTimeout(timer)
-  return shards.filter((_, index) => found[index] !== 'here')
 }

@@ -143,7 +143,7 @@ class OperatorMeasurer implements Measurer {
     const lineages = this.#lineages.examine({ ...needs, candidate, seed })
     lineages.catch(() => {})
     try {
-      const fault = (await examineValues(needs, candidate)) ?? (await lineages)
+      const fault = (await examineValues(needs, candidate, this.#fetchMs(candidate))) ?? (await lineages)
       if (fault !== undefined) return { verdict: { verdict: 'refuse', reason: fault }, figures: undefined }
       return await this.#score(candidate, model, { before, seed, signal })
     } catch (error) {
@@ -154,6 +154,12 @@ class OperatorMeasurer implements Measurer {
       }
       throw error
     }
+  }
+
+  /** A proposal that cannot be had must not take the time of the others, of which one may be a round's. */
+  #fetchMs({ source, dueAtMs }: Candidate): number {
+    const leftMs = dueAtMs - this.#needs.chain.nowMs()
+    return Math.max(shardTimeoutMsMin, Math.round(leftMs / (source === 'proposal' ? 6 : 2)))
   }
 
   async #score(candidate: Candidate, model: MeasuredModel, at: ScoreAt): Promise<Found> {

@@ -1,6 +1,7 @@
 import type { DeltaFile, TensorStore } from '../tiles/index.ts'
 import { baseOf, type EdgeResult, type Reveal, type Round } from './chain/index.ts'
-import { gateTokensOf } from './core/rules.ts'
+import { judgeDelta } from './core/gate.ts'
+import { gateTokensOf, roundRules } from './core/rules.ts'
 import { changesIn, type GatedDeltas, gateDeltas } from './delta-gate.ts'
 import { openChanges, readReveal } from './delta-reader.ts'
 import { gateTokens, type SequenceReader } from './held-out-draw.ts'
@@ -13,7 +14,7 @@ import { fetchBytes } from './stored-bytes.ts'
 export type RoundInputsNeeds = {
   readonly chain: LearningChain
   readonly parts: ModelParts
-  readonly tensors: Pick<TensorStore, 'fetchTensor'>
+  readonly tensors: Pick<TensorStore, 'fetchTensor' | 'info' | 'remove'>
   readonly scorer: ModelScorer
   readonly sequences: SequenceReader & { bytesEach(sequenceTokens: number): number }
   /** Whether held-out text was found in a shard that is published to train on. */
@@ -31,24 +32,76 @@ export async function gateReveals(
   const { chain, parts, logger } = needs
   // Read before the first wait: it is the version that this round's deltas are added to.
   const bases = new Map(reveals.map(({ baseRound }) => [baseRound, tensorsWhenOpened(needs, baseRound)]))
-  const untrue = new Set(reveals.filter(reveal => !hasLineage(needs, round, reveal)).map(({ account }) => account))
   const trial = await trialOf(needs, round, reveals, options.signal)
+  const { examined, untrue } = await lineagesOf(needs, round, smallestThatFit(reveals), options)
   return gateDeltas(
     {
       parts,
       open: reveal =>
-        readReveal({ tensors: needs.tensors, network: chain.genesis.cid, parts }, reveal, {
-          tensorOf: name => bases.get(reveal.baseRound)?.get(name),
-          timeoutMs: options.timeoutMs,
-          signal: options.signal
-        }),
+        keptIfUsable(needs, reveal.delta, () =>
+          readReveal({ tensors: needs.tensors, network: chain.genesis.cid, parts }, reveal, {
+            tensorOf: name => bases.get(reveal.baseRound)?.get(name),
+            timeoutMs: options.timeoutMs,
+            signal: options.signal
+          })
+        ),
       refusedBefore: untrue,
       score: trial,
       logger
     },
     round.number,
-    reveals
+    reveals.filter(reveal => examined.has(reveal))
   )
+}
+
+/** A file that cannot be opened does not say what round it is of: it would lie here for ever. */
+async function keptIfUsable<T>(
+  { tensors }: Pick<RoundInputsNeeds, 'tensors'>,
+  cid: string,
+  open: () => Promise<T>
+): Promise<T> {
+  const wasHere = tensors.info(cid) !== undefined
+  try {
+    return await open()
+  } catch (error) {
+    if (!wasHere && tensors.info(cid)?.name === 'delta') await tensors.remove(cid).catch(() => {})
+    throw error
+  }
+}
+
+/** All of them are in memory at a time. Who fills it counts last, and everybody leaves out the same. */
+function smallestThatFit(reveals: readonly Reveal[]): readonly Reveal[] {
+  let leftBytes: number = roundRules.gateBytesMax
+  return reveals
+    .toSorted((one, other) => one.sizeBytes - other.sizeBytes)
+    .filter(({ sizeBytes }) => {
+      leftBytes -= sizeBytes
+      return leftBytes >= 0
+    })
+}
+
+/** Of the time until backups step in. */
+const lineageShare = 1 / 4
+
+/** Looks at what is quick to draw again first: who names more batches than there is time for does not count in this round. */
+async function lineagesOf(
+  needs: RoundInputsNeeds,
+  round: Round,
+  reveals: readonly Reveal[],
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal }
+): Promise<{ readonly examined: ReadonlySet<Reveal>; readonly untrue: ReadonlySet<string> }> {
+  const late = AbortSignal.any([signal, AbortSignal.timeout(Math.round(timeoutMs * lineageShare))])
+  const examined = new Set<Reveal>()
+  const untrue = new Set<string>()
+  try {
+    for (const reveal of reveals.toSorted((one, other) => one.lineage.steps - other.lineage.steps)) {
+      if (!(await hasLineage(needs, round, reveal, late))) untrue.add(reveal.account)
+      examined.add(reveal)
+    }
+  } catch (error) {
+    if (signal.aborted || !late.aborted) throw error
+  }
+  return { examined, untrue }
 }
 
 function tensorsWhenOpened({ chain, parts }: RoundInputsNeeds, round: number): ReadonlyMap<string, string> {
@@ -61,9 +114,14 @@ function tensorsWhenOpened({ chain, parts }: RoundInputsNeeds, round: number): R
 }
 
 /** The quorum refuses a whole round for one false lineage: whoever has one is left out first. */
-function hasLineage(needs: RoundInputsNeeds, round: Round, reveal: Reveal): boolean {
+async function hasLineage(
+  needs: RoundInputsNeeds,
+  round: Round,
+  reveal: Reveal,
+  signal: AbortSignal
+): Promise<boolean> {
   if (reveal.lineage.shards.some(({ shard }) => needs.isKnownMixed(shard))) return false
-  return isLineageOfReveal(needs, round, reveal)
+  return isLineageOfReveal(needs, round, reveal, signal)
 }
 
 type Trial = (changes?: ReadonlyMap<string, Float32Array>) => Promise<Float64Array>
@@ -98,8 +156,31 @@ export type RegionSum = {
   readonly weightPpm: number
 }
 
-/** Opens what edge aggregators made of their regions; what cannot be used is left away, and its deltas are taken one by one. */
+/**
+ * Opens what edge aggregators made of their regions, and tries it as a delta is tried: anybody may come to sum up a region.
+ * What cannot be used is left away, and its deltas are taken one by one.
+ */
 export async function openRegions(
+  needs: RoundInputsNeeds,
+  round: Round,
+  reveals: readonly Reveal[],
+  edges: readonly EdgeResult[],
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal }
+): Promise<RegionSum[]> {
+  const opened = await openSums(needs, edges, options)
+  const trial = opened.length === 0 ? undefined : await trialOf(needs, round, reveals, options.signal)
+  if (trial === undefined) return opened
+  const before = await trial()
+  const sums: RegionSum[] = []
+  for (const sum of opened) {
+    const { refusal } = judgeDelta(before, await trial(changesIn(sum.file)))
+    if (refusal === undefined) sums.push(sum)
+    else needs.logger.debug({ region: sum.region, refusal }, 'the sum of a region is not used')
+  }
+  return sums
+}
+
+async function openSums(
   needs: RoundInputsNeeds,
   edges: readonly EdgeResult[],
   options: { readonly timeoutMs: number; readonly signal: AbortSignal }

@@ -4,7 +4,9 @@
  * Out: one immutable file a tensor with the place of its data in it, CIDs, the original files again.
  * Never touches: consensus, what a tensor is computed with, the network other than through `fetchBlock`.
  */
+
 export { type DataType, dataTypes, isDataType, type Quantisation } from './data-types.ts'
+export { fetchWithin } from './fetch-within.ts'
 export {
   type Aggregation,
   type AggregationInput,

@@ -87,7 +87,7 @@ test('shards that nobody pinned leave the disk when others need the room, the ol
     const text = bytesOf(sampleText(1000, `shelf ${shard}`))
     const { cid } = await tensors.putTensor({ ...packed(text), name: 'text-shard' })
     if (shard === 0) await tensors.pin(cid)
-    await source.ensure(cid)
+    await source.ensure(cid, text.length)
     cids.push(cid)
   }
   // Sixteen are open, and stay; what nobody pinned before them is gone.
@@ -99,6 +99,6 @@ test('shards that nobody pinned leave the disk when others need the room, the ol
   assert.ok(sizeBytes > 256 * 1024)
   const again = createSequenceSource({ store: tensors, tokensOf: 'bytes', shelfSizeBytesMax: 2.5 * sizeBytes })
   t.after(() => again.close())
-  await again.ensure(cids[23]!)
+  await again.ensure(cids[23]!, tensors.info(cids[23]!)!.dataLengthBytes)
   assert.equal(cids.filter(cid => tensors.has(cid)).length, 3)
 })

@@ -58,6 +58,25 @@ test('steps make the loss smaller, and base plus delta is what was trained', asy
   assert.deepEqual(await first.score({ tokens: held }), before)
 })
 
+test('a rate that cools down is the same before, smaller then, and nothing in the end', async () => {
+  const cooling = await open({ settings: { ...settings, coolDown: { fromStep: 2, toStep: 4 } } })
+  const steady = await open()
+  const after = async (training: Training, number: number): Promise<string> => {
+    await trainSteps(training, batchesFrom(number, 1))
+    return [...bitsOf(await training.delta()).values()].join()
+  }
+  const of = async (training: Training): Promise<string[]> => {
+    const all: string[] = []
+    for (let number = 0; number < 5; number++) all.push(await after(training, number))
+    return all
+  }
+  const [cooled, same] = [await of(cooling), await of(steady)]
+  assert.ok(cooled.slice(0, 3).every((bits, at) => bits === same[at]))
+  assert.ok(cooled[3] !== same[3] && cooled[3] !== cooled[2])
+  assert.ok(cooled[4] === cooled[3] && same[4] !== same[3])
+  for (const training of [cooling, steady]) await training.close()
+})
+
 test('a score is the loss that the serving graphs find, also of parts that stand in for base parts', async () => {
   const training = await open({ trained: 'none' })
   const base = parameters.get('layer1.attention')!

@@ -31,6 +31,7 @@ test('trainings that make no sense are refused, each with its own code', async t
   await setting({ sequenceTokens: 1.5 })
   await setting({ learningRate: Number.NaN })
   await setting({ clipNorm: -1 })
+  await setting({ coolDown: { fromStep: 4, toStep: 4 } })
   await opening({ resume: path }, 'TRAINING_CHECKPOINT_INVALID')
   writeFileSync(path, 'no checkpoint')
   await opening({ resume: path }, 'TRAINING_CHECKPOINT_INVALID')

@@ -20,8 +20,10 @@ import {
   primariesOf,
   resultsOf,
   revealsOf,
-  roundParts
+  roundParts,
+  roundRules
 } from '../../src/learning/index.ts'
+import { gateReveals } from '../../src/learning/round-inputs.ts'
 import { storeBytes } from '../../src/learning/stored-bytes.ts'
 import { createFeedbackStore, type TensorStore } from '../../src/tiles/index.ts'
 import { accountOf } from '../dag/small-network.ts'
@@ -258,4 +260,115 @@ test('who says of a part what its list does not make is challenged with the righ
   assert.ok(place.tensors.info(resultTensors(place)[name!]!) !== undefined)
   assert.ok(needs.filter(({ counts }) => counts.challenged > 0).length >= 2)
   await Promise.all(looks.map(duty => duty.settle()))
+})
+
+test('the sum of a region that makes the model worse is not used: its deltas are taken one by one', async t => {
+  const place = await openPlace(t)
+  const { world, tensors, folder } = place
+  const keys = withLearners(world, ['north', 'north', 'north', 'south'])
+  await revealAll(place, keys)
+  const [elected] = edgeOf(world.state, world.genesis, model, 'north')
+  const { bytes } = await makeDelta({
+    header: {
+      network: world.genesis.cid,
+      model,
+      kind: 'update',
+      round: world.round,
+      baseRound: world.round,
+      codec: 'int4',
+      steps: 1,
+      tokens: 1,
+      author: elected!
+    },
+    parts,
+    changes: new Map(
+      parts.all.map(({ name, length }) => [name, Float32Array.from({ length }, (_, at) => -5 * wantedAt(at))])
+    ),
+    bases: new Map(parts.all.map(({ name }) => [name, newestTensor(world.state, world.genesis, name)!])),
+    feedback: createFeedbackStore({ folder: `${folder}/edge` })
+  })
+  const { cid: update } = await storeBytes(tensors, 'update', bytes)
+  const accepted = world.accepted().slice(0, 3)
+  const edge = keys.find(key => accountOf(key) === elected)!
+  const sum = { region: 'north', update, updateBytes: bytes.length, accepted, refused: [] }
+  assert.equal(world.apply(edge, 'edge-aggregate', { model, round: world.round, ...sum }), '')
+  const looks = [0, 1, 2, 3].map(one => createAggregationDuty(needsOf(place, operatorKey(one)), world.now))
+  await until('results', looks, () => world.phase !== 'aggregating')
+  for (const { edges, accepted: counted } of aggregatesOf(world.state, model)) {
+    assert.deepEqual(edges, [])
+    assert.deepEqual(
+      counted.map(({ account }) => account),
+      keys.map(accountOf)
+    )
+  }
+  await Promise.all(looks.map(duty => duty.settle()))
+})
+
+test('a list that names a delta which does not count for others is computed again by them all the same', async t => {
+  const place = await openPlace(t)
+  const { world } = place
+  const keys = withLearners(world, ['here', 'here'])
+  await revealAll(place, keys)
+  const mixed = cid(`${accountOf(keys[0]!)} texts train`)
+  const [name] = roundParts(world.state, model)
+  const liar = world.primaries(name!)[0]!
+  const wrong = world.genesis.file.model.parts.find(part => part.name !== name)!.tensor
+  const lie = { parts: [{ name, tensor: wrong }], update: null, updateBytes: 0 }
+  assert.equal(world.aggregate(liar, [name!], lie), '')
+  const honest = [0, 1, 2, 3].map(operatorKey).filter(key => accountOf(key) !== accountOf(liar))
+  const looks = honest.map(key =>
+    createAggregationDuty({ ...needsOf(place, key), isKnownMixed: shard => shard === mixed }, world.now)
+  )
+  await until('the right bytes', looks, () =>
+    resultsOf(world.state, model).some(result => result.name === name && result.isReplaced)
+  )
+  await Promise.all(looks.map(duty => duty.settle()))
+})
+
+test('what was fetched and cannot be opened does not stay on the disk, and endless lineages are not waited for', async t => {
+  const place = await openPlace(t)
+  const { world, tensors } = place
+  await revealAll(place, withLearners(world, ['here', 'here', 'here']))
+  const [first, second, third] = revealsOf(world.state, model)
+  const data = new Uint8Array(5000).fill(7)
+  const garbage = { name: 'delta', dtype: 'int8', shape: [data.length], data } as const
+  const { cid: junk } = await tensors.putTensor(garbage)
+  await tensors.remove(junk)
+  const needs = {
+    ...needsOf(place, operatorKey(0)),
+    tensors: {
+      fetchTensor: async (asked: string) => tensors.info(asked) ?? (await tensors.putTensor(garbage)),
+      info: (asked: string) => tensors.info(asked),
+      remove: (asked: string) => tensors.remove(asked)
+    }
+  }
+  const endless = { ...third!, lineage: { ...third!.lineage, steps: 100_000, tokens: 100_000 * sequenceTokens } }
+  const gated = await gateReveals(needs, world.now, [{ ...first!, delta: junk, sizeBytes: 6000 }, second!, endless], {
+    timeoutMs: 400,
+    signal: needs.signal
+  })
+  assert.deepEqual(
+    gated.refused.map(({ account, reason }) => [account, reason]),
+    [[first!.account, 'invalid']]
+  )
+  assert.deepEqual(
+    gated.accepted.map(({ account }) => account),
+    [second!.account]
+  )
+  assert.equal(tensors.info(junk), undefined)
+  assert.notEqual(tensors.info(second!.delta), undefined)
+})
+
+test('deltas that do not fit into memory beside smaller ones are left out, and nobody is blamed for it', async t => {
+  const place = await openPlace(t)
+  await revealAll(place, withLearners(place.world, ['here', 'here']))
+  const [first, second] = revealsOf(place.world.state, model)
+  const needs = needsOf(place, operatorKey(0))
+  const full = { ...first!, sizeBytes: roundRules.gateBytesMax }
+  const gated = await gateReveals(needs, place.world.now, [full, second!], { timeoutMs: 2000, signal: needs.signal })
+  assert.deepEqual(gated.refused, [])
+  assert.deepEqual(
+    gated.accepted.map(({ account }) => account),
+    [second!.account]
+  )
 })

@@ -31,6 +31,11 @@ export function drawBatch({ seed, shards, slice, sequences, bytesEach }: Trainin
 
 /** What a learner says of its first `steps` batches. */
 export function lineageOf(plan: TrainingPlan, steps: number): Lineage {
+  return ended(drawnLineage(plan, steps))
+}
+
+/** The same batch by batch, so that other work can go on between them. */
+function* drawnLineage(plan: TrainingPlan, steps: number): Generator<void, Lineage> {
   const samples = new Map(plan.shards.map(({ cid }) => [cid, 0]))
   const names = new Map(plan.shards.map(({ cid }) => [cid, digestOfCid(parseCid(cid))]))
   let digest = sha256(plan.seed)
@@ -38,6 +43,7 @@ export function lineageOf(plan: TrainingPlan, steps: number): Lineage {
     const draws = drawBatch(plan, step)
     for (const { shard } of draws) samples.set(shard, samples.get(shard)! + 1)
     digest = sha256(concatBytes(digest, ...draws.map(draw => bytesOfDraw(draw, names.get(draw.shard)!))))
+    yield
   }
   return {
     shards: [...samples].map(([shard, count]) => ({ shard, samples: count })),
@@ -59,22 +65,26 @@ export type LineageVerdict =
   | { readonly valid: true; readonly plan: TrainingPlan }
   | { readonly valid: false; readonly reason: 'seed' | 'shard' | 'form' | 'digest' | 'samples' }
 
+export type ExpectedLineage = {
+  /** Undefined for a proposal outside rounds, whose author chooses its seed. */
+  readonly seed?: string
+  readonly slice?: Slice
+  readonly sequenceTokens: number
+  readonly bytesEach: number
+  /** Undefined for what is no published training shard. */
+  bytesOf(shard: string): number | undefined
+}
+
 /**
  * Draws all batches again that `lineage` speaks of. `expected` is what chain and model say: the seed and slice of the
  * assignment, sizes of published training shards, the form of sequences. No text is needed for it.
  */
-export function verifyLineage(
-  lineage: Lineage,
-  expected: {
-    /** Undefined for a proposal outside rounds, whose author chooses its seed. */
-    readonly seed?: string
-    readonly slice?: Slice
-    readonly sequenceTokens: number
-    readonly bytesEach: number
-    /** Undefined for what is no published training shard. */
-    bytesOf(shard: string): number | undefined
-  }
-): LineageVerdict {
+export function verifyLineage(lineage: Lineage, expected: ExpectedLineage): LineageVerdict {
+  return ended(lineageVerification(lineage, expected))
+}
+
+/** The same batch by batch: there may be so many that a node must not do them all in one go. */
+export function* lineageVerification(lineage: Lineage, expected: ExpectedLineage): Generator<void, LineageVerdict> {
   const { seed, slice, sequenceTokens, bytesEach, bytesOf } = expected
   const ownSeed = hexToBytes(lineage.seed)
   if (ownSeed === undefined || (seed !== undefined && seed !== lineage.seed)) return { valid: false, reason: 'seed' }
@@ -88,8 +98,15 @@ export function verifyLineage(
   const isForm = Number.isSafeInteger(sequences) && sequences >= 1 && draws <= lineageLimits.drawsMax
   if (!isForm || shards.every(({ bytes }) => bytes < bytesEach)) return { valid: false, reason: 'form' }
   const plan = { seed: ownSeed, shards, slice, sequences, sequenceTokens, bytesEach }
-  const drawn = lineageOf(plan, lineage.steps)
+  const drawn = yield* drawnLineage(plan, lineage.steps)
   if (drawn.batchesDigest !== lineage.batchesDigest) return { valid: false, reason: 'digest' }
   const isCounted = drawn.shards.every(({ samples }, index) => samples === lineage.shards[index]!.samples)
   return isCounted ? { valid: true, plan } : { valid: false, reason: 'samples' }
+}
+
+function ended<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done === true) return value
+  }
 }

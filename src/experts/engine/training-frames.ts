@@ -7,9 +7,13 @@ import type { TrainingSettings, TrainingStep } from './training-types.ts'
 
 export function settingsToFrame(settings: TrainingSettings): Frame {
   const { sequences, sequenceTokens, learningRate, warmUpSteps, weightDecay, clipNorm, balance, zLoss } = settings
-  const { sequencesPerRun } = settings
+  const { sequencesPerRun, coolDown } = settings
   const always = { sequences, sequenceTokens, learningRate, warmUpSteps, weightDecay, clipNorm, balance, zLoss }
-  const frame: Frame = sequencesPerRun === undefined ? always : { ...always, sequencesPerRun }
+  const frame: Frame = {
+    ...always,
+    ...(sequencesPerRun === undefined ? {} : { sequencesPerRun }),
+    ...(coolDown === undefined ? {} : { coolFromStep: coolDown.fromStep, coolToStep: coolDown.toStep })
+  }
   // Frames carry no NaN; who asks for one is to hear of it as of anything else that makes no sense.
   settingsFromFrame(frame)
   return frame
@@ -24,6 +28,7 @@ export function settingsFromFrame(frame: Frame): TrainingSettings {
     const value = atLeast(name, least)
     return Number.isSafeInteger(value) ? value : refuse(`"${name}" is no whole number`)
   }
+  const coolFromStep = frame.coolToStep === undefined ? undefined : count('coolFromStep', 0)
   return {
     sequences: count('sequences', 1),
     sequenceTokens: count('sequenceTokens', 1),
@@ -33,7 +38,10 @@ export function settingsFromFrame(frame: Frame): TrainingSettings {
     clipNorm: atLeast('clipNorm', 0),
     balance: atLeast('balance', 0),
     zLoss: atLeast('zLoss', 0),
-    ...(frame.sequencesPerRun === undefined ? {} : { sequencesPerRun: count('sequencesPerRun', 1) })
+    ...(frame.sequencesPerRun === undefined ? {} : { sequencesPerRun: count('sequencesPerRun', 1) }),
+    ...(coolFromStep === undefined
+      ? {}
+      : { coolDown: { fromStep: coolFromStep, toStep: count('coolToStep', coolFromStep + 1) } })
   }
 }
 

@@ -79,8 +79,7 @@ class MicroBatchStepper implements TrainingStepper {
   /** Prompts go first between its pieces, too. Returns the norm of the gradients. */
   async #apply(gradients: Gradients, times: Times): Promise<number> {
     const { settings, optimiser } = this.#needs
-    const rate = settings.learningRate * Math.min(1, (optimiser.steps + 1) / Math.max(1, settings.warmUpSteps))
-    const pieces = optimiser.stepInPieces(this.#values, gradients, rate)
+    const pieces = optimiser.stepInPieces(this.#values, gradients, rateAfter(optimiser.steps, settings))
     for (;;) {
       await this.#wait(times)
       const { done, value } = pieces.next()
@@ -118,4 +117,12 @@ class MicroBatchStepper implements TrainingStepper {
     await this.#needs.turns.background()
     times.waitedMs += performance.now() - beginMs
   }
+}
+
+/** The rate of the step that follows so many others. */
+function rateAfter(steps: number, { learningRate, warmUpSteps, coolDown }: TrainingSettings): number {
+  const warm = Math.min(1, (steps + 1) / Math.max(1, warmUpSteps))
+  if (coolDown === undefined) return learningRate * warm
+  const { fromStep, toStep } = coolDown
+  return learningRate * warm * Math.max(0, Math.min(1, (toStep - steps) / (toStep - fromStep)))
 }

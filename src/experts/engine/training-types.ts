@@ -8,6 +8,8 @@ export type TrainingSettings = {
   readonly learningRate: number
   /** The rate grows in a line over so many steps, from the first step ever on. */
   readonly warmUpSteps: number
+  /** From `fromStep` on the rate falls in a line, to nothing at `toStep` and after it. Unless given it never falls. */
+  readonly coolDown?: { readonly fromStep: number; readonly toStep: number } | undefined
   readonly weightDecay: number
   /** Gradients whose norm over all trained parts is larger are scaled down to it. */
   readonly clipNorm: number

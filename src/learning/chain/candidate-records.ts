@@ -35,6 +35,14 @@ export function candidateIds(state: StateReader, model: string): readonly string
   return readAt<readonly string[]>(state, learningKeys.candidatesOf(model)) ?? []
 }
 
+/** Those that nothing is decided of, or that wait for being published; reads no more of the others than that. */
+export function openCandidatesOf(state: StateReader, model: string): Candidate[] {
+  return candidateIds(state, model).flatMap(id => {
+    const { status } = readStoredCandidate(state, id)!
+    return status === 'measuring' || status === 'approved' ? [readCandidate(state, id)!] : []
+  })
+}
+
 /** Those the state still knows, the newest last. */
 export function candidatesOf(state: StateReader, model: string): Candidate[] {
   return candidateIds(state, model).map(id => readCandidate(state, id)!)

@@ -104,6 +104,7 @@ export function notePublished(moment: Moment, id: string, part: CandidatePart): 
   deleteAt(state, learningKeys.pending(part.tensor))
   const left = candidate.left - 1
   writeCandidate(state, { ...candidate, left, status: left === 0 ? 'published' : candidate.status })
+  if (left === 0 && candidate.source === 'proposal') rewardProposal(moment, candidate)
   for (const other of candidateIds(state, candidate.model)) {
     const { status } = readStoredCandidate(state, other)!
     if (other === id || !isOpen(status)) continue
@@ -130,11 +131,13 @@ function approve(moment: Moment, id: string): void {
   writeCandidate(state, { ...candidate, status: 'approved', dueAtMs, left: candidate.partCount })
   deletePages(state, learningKeys.candidateLearners(id))
   if (candidate.source === 'round') rewardRound(moment, candidate)
-  else {
-    payForCandidate(moment, new Map([[candidate.author, 1n]]))
-    noteSuccess(state, candidate.author, nowMs)
-    schedule(state, dueAtMs, proposalDueKind, id)
-  }
+  else schedule(state, dueAtMs, proposalDueKind, id)
+}
+
+/** Not before it is what the network has: many proposals upon one version may be approved, and only one be published. */
+function rewardProposal(moment: Moment, { author }: StoredCandidate): void {
+  payForCandidate(moment, new Map([[author, 1n]]))
+  noteSuccess(moment.state, author, moment.nowMs)
 }
 
 function refuse({ state, nowMs }: Moment, id: string, reason: string): void {

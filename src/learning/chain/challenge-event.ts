@@ -27,35 +27,42 @@ export function challengeHandler(genesis: Genesis): EventHandler {
       const { state, author } = event
       requireMemberOperator(state, genesis, author)
       const round = requireRound(event, payload, ['aggregating', 'measuring'])
-      let replaced = 0
+      let [replaced, counted] = [0, 0]
       for (const { name, tensor: given } of payload.parts) {
         const part = readRoundPart(state, round.model, name)
         const tensor = given === part?.base ? null : given
         const result = part?.result
-        if (result === null || result === undefined || result.isReplaced || result.tensor === tensor)
-          throw new BlyanError('CHALLENGE_WITHOUT_RESULT', { part: name, round: round.number })
+        // Others may have put some of them right meanwhile: the rest still counts.
+        if (result === null || result === undefined || result.isReplaced || result.tensor === tensor) continue
+        if (hasChallenged(event, round, name)) continue
+        counted++
         if (isProven(event, round, name, tensor)) {
           replace(event, round, { name, part: part!, result, tensor })
           replaced++
         }
       }
+      if (counted === 0)
+        throw new BlyanError('CHALLENGE_WITHOUT_RESULT', { part: payload.parts[0]!.name, round: round.number })
       if (replaced > 0 && round.phase === 'measuring') measureAgain(event, round.model)
       advance(event, round.model)
     }
   })
 }
 
-/** Counts one more who says so. Throws CHALLENGE_WITHOUT_RESULT where it has spoken already. */
+function hasChallenged({ state, author }: LearningEvent, { model }: StoredRound, name: string): boolean {
+  const challenges = readAt<readonly Challenge[]>(state, learningKeys.challenges(model, name)) ?? []
+  return challenges.some(({ operator }) => operator === author)
+}
+
+/** Counts one more who says so. */
 function isProven(
   { state, genesis, author }: LearningEvent,
-  { model, number }: StoredRound,
+  { model }: StoredRound,
   name: string,
   tensor: string | null
 ): boolean {
   const key = learningKeys.challenges(model, name)
   const before = readAt<readonly Challenge[]>(state, key) ?? []
-  if (before.some(({ operator }) => operator === author))
-    throw new BlyanError('CHALLENGE_WITHOUT_RESULT', { part: name, round: number })
   const challenges = [...before, { operator: author, tensor }]
   writeAt(state, key, challenges)
   const weights = weightsOf(state, genesis)

@@ -26,8 +26,8 @@ export type Contribution = {
 /** Refusals for what no honest learner makes. Without gain, late or not to be had is no fault. */
 const failures: ReadonlySet<string> = new Set(['not-finite', 'invalid', 'poisoned', 'copied', 'lineage'])
 
-/** A list of deltas that counts in so many parts. */
-type Counted = { readonly accepted: readonly AcceptedDelta[]; readonly parts: number }
+/** A list of deltas that counts in so many parts; no gain in it counts for more than `most`. */
+type Counted = { readonly accepted: readonly AcceptedDelta[]; readonly parts: number; readonly most: number }
 
 type Draft = {
   account: string
@@ -48,11 +48,10 @@ export function contributionsOf(state: StateReader, genesis: Genesis, model: str
     drafts.set(account, draft)
     return draft
   }
-  for (const { accepted, parts } of countedLists(state, model)) {
-    const most = 2 * medianGain(accepted)
+  for (const { accepted, parts, most } of countedLists(state, model)) {
     for (const one of accepted) {
       const draft = draftOf(one)
-      // A primary cannot give somebody everything: no gain counts more than twice the median. One more, so that nothing gained is not nothing.
+      // One more, so that nothing gained is not nothing.
       draft.score += BigInt(parts) * BigInt(one.weightPpm) * (BigInt(Math.min(Math.max(0, one.gainNano), most)) + 1n)
       draft.gains.push(one.gainNano)
     }
@@ -112,12 +111,28 @@ function countedLists(state: StateReader, model: string): Counted[] {
   return aggregatesOf(state, model).flatMap(({ number, accepted, edges: named }) => {
     const count = parts.get(number)
     if (count === undefined) return []
-    const lists = [accepted, ...named.map(({ region }) => edges.get(region)?.accepted ?? [])]
-    return lists.filter(list => list.length > 0).map(list => ({ accepted: list, parts: count }))
+    const sums = named.map(({ region }) => edges.get(region)?.accepted ?? [])
+    const bound = boundOf(accepted, sums)
+    return [accepted, ...sums]
+      .filter(list => list.length > 0)
+      .map(list => ({ accepted: list, parts: count, most: list === accepted ? 2 * medianGain(list) : bound }))
   })
 }
 
+/**
+ * No author of a list can give somebody nearly everything: no gain counts more than twice the median. What regions say of
+ * their own is bounded by what the primary found itself, or where it found nothing by the region that says least.
+ */
+function boundOf(direct: readonly AcceptedDelta[], sums: readonly (readonly AcceptedDelta[])[]): number {
+  const own = medianGain(direct)
+  const others = sums.map(medianGain).filter(median => median > 0)
+  return 2 * (own > 0 ? own : Math.min(...others, gainMax))
+}
+
+/** Of those that gained: who brings nothing does not make the gains of others worthless. */
 function medianGain(accepted: readonly AcceptedDelta[]): number {
-  const gains = accepted.map(({ gainNano }) => Math.max(0, gainNano)).sort((one, other) => one - other)
+  const gains = accepted.flatMap(({ gainNano }) => (gainNano > 0 ? [gainNano] : [])).sort((one, other) => one - other)
   return gains[Math.floor((gains.length - 1) / 2)] ?? 0
 }
+
+const gainMax = 1e15

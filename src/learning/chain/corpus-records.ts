@@ -1,8 +1,8 @@
 import { learningKeys, readAt, type StateReader } from './store.ts'
 import type { Corpus, CorpusShard } from './types.ts'
 
-/** What the state says of a shard: what it is for, and how many corpora name it. */
-export type ShardUse = { readonly use: 'training' | 'held-out'; readonly corpora: number }
+/** What the state says of a shard: what it is for, how long its text is, and how many corpora name it. */
+export type ShardUse = { readonly use: 'training' | 'held-out'; readonly bytes: number; readonly corpora: number }
 
 export function corpusAccounts(state: StateReader): readonly string[] {
   return readAt<readonly string[]>(state, learningKeys.corpora) ?? []

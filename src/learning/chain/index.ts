@@ -5,7 +5,7 @@
  */
 export { assignmentOf, deltaBytesMaxOf } from './assignment.ts'
 export { type GainFigures, isGainEnough } from './candidate-events.ts'
-export { candidatesOf, measurementsOf, pendingOf, readCandidate } from './candidate-records.ts'
+export { candidatesOf, measurementsOf, openCandidatesOf, pendingOf, readCandidate } from './candidate-records.ts'
 export { corporaOf, heldOutShards, readCorpus, trainingShards } from './corpus-records.ts'
 export { edgeOf, primariesOf } from './election.ts'
 export {

@@ -107,30 +107,37 @@ function corpusHandler(genesis: Genesis): EventHandler {
   return onDataChain(handler)
 }
 
-/** The first use that anybody gives a shard stands, or one could forbid others what they train on. Throws CORPUS_SHARD_TAKEN. */
+/**
+ * The first use and length that anybody gives a shard stand: one could forbid others what they train on, or make batches
+ * that were drawn from it look false. Throws CORPUS_SHARD_TAKEN, CORPUS_SHARD_LENGTH_WRONG.
+ */
 function claim({ state }: LearningEvent, shards: readonly Shard[], use: ShardUse['use']): void {
-  for (const { shard } of shards) {
+  for (const { shard, bytes } of shards) {
     const known = useOfShard(state, shard)
     if (known !== undefined && known.use !== use) throw new BlyanError('CORPUS_SHARD_TAKEN', { shard, use: known.use })
-    writeAt(state, learningKeys.shard(shard), { use, corpora: (known?.corpora ?? 0) + 1 })
+    if (known !== undefined && known.bytes !== bytes)
+      throw new BlyanError('CORPUS_SHARD_LENGTH_WRONG', { shard, bytes, known: known.bytes })
+    writeAt(state, learningKeys.shard(shard), { use, bytes, corpora: (known?.corpora ?? 0) + 1 })
   }
 }
 
 function release({ state }: LearningEvent, { training, heldOut }: Corpus): void {
   for (const { shard } of [...training, ...heldOut]) {
-    const { use, corpora } = useOfShard(state, shard)!
-    if (corpora > 1) writeAt(state, learningKeys.shard(shard), { use, corpora: corpora - 1 })
+    const { corpora, ...known } = useOfShard(state, shard)!
+    if (corpora > 1) writeAt(state, learningKeys.shard(shard), { ...known, corpora: corpora - 1 })
     else deleteAt(state, learningKeys.shard(shard))
   }
 }
 
-/** Where there is no room the oldest corpus goes of those whose account learns nothing any more. Throws LEARNING_FULL. */
+/** Where there is no room the oldest corpus goes of those whose account is no learner that ever committed. Throws LEARNING_FULL. */
 function makeRoom(event: LearningEvent): void {
   const { state } = event
   const accounts = corpusAccounts(state)
   if (accounts.length < chainLimits.corpora) return
   const models = modelsLearnt(state)
-  const gone = accounts.find(account => models.every(model => readLearner(state, model, account) === undefined))
+  const hasCommitted = (account: string): boolean =>
+    models.some(model => (readLearner(state, model, account)?.lastCommitRound ?? 0) > 0)
+  const gone = accounts.find(account => !hasCommitted(account))
   if (gone === undefined) throw new BlyanError('LEARNING_FULL', { what: 'corpora', limit: chainLimits.corpora })
   release(event, readCorpus(state, gone)!)
   deleteAt(state, learningKeys.corpus(gone))

@@ -1,10 +1,12 @@
 import type { EventHandler, Genesis } from '../../dag/index.ts'
 import { BlyanError } from '../../errors/index.ts'
+import { deltaBytesMax } from './assignment.ts'
 import { requireRound } from './checks.ts'
 import { edgeOf, mayBeEdge, primariesOf } from './election.ts'
 import { type LearningEvent, learningHandler } from './handler.ts'
 import { readCommit, readLearner } from './learner-records.ts'
 import { chainLimits } from './limits.ts'
+import { partsOfModel } from './model-parts.ts'
 import { aggregateSchema, edgeSchema } from './payloads.ts'
 import { readRoundPart } from './result-records.ts'
 import { changeRound, type StoredRound } from './round-records.ts'
@@ -32,6 +34,7 @@ function aggregateHandler(genesis: Genesis): EventHandler {
       const open = parts.filter(({ name }) => isOpen(event, round, name))
       if (open.length === 0) throw new BlyanError('RESULT_EXISTS', { part: parts[0]!.name, round: round.number })
       requireDeltas(event, round, payload, undefined)
+      requireSize(event, model, updateBytes)
       for (const { region, update: sum } of edges)
         if (readAt<EdgeResult>(state, learningKeys.edge(model, region))?.update !== sum)
           throw new BlyanError('EDGE_UNKNOWN', { region, round: round.number })
@@ -97,11 +100,18 @@ function edgeHandler(genesis: Genesis): EventHandler {
       const { backupMs } = learningSettings(state, genesis)
       requireTime(round.phaseAtMs + place * backupMs, nowMs, { account: author, part: `region ${region}`, place })
       requireDeltas(event, round, payload, region)
+      requireSize(event, model, updateBytes)
       const sum: EdgeResult = { region, author, event: event.event, update, updateBytes, accepted, refused }
       writeAt(state, learningKeys.edge(model, region), sum)
       changeRound(state, model, ({ regions }) => ({ regions: [...regions, region] }))
     }
   })
+}
+
+/** Others fetch what an event names, as large as it says: no more than all parts can take. Throws DELTA_TOO_LARGE. */
+function requireSize({ state, genesis }: LearningEvent, model: string, sizeBytes: number): void {
+  const limitBytes = deltaBytesMax(partsOfModel(state, genesis, model))
+  if (sizeBytes > limitBytes) throw new BlyanError('DELTA_TOO_LARGE', { sizeBytes, limitBytes })
 }
 
 function requireTime(
@@ -112,7 +122,10 @@ function requireTime(
   if (nowMs < turnMs) throw new BlyanError('RESULT_TOO_EARLY', { ...who, waitMs: turnMs - nowMs })
 }
 
-/** Each delta that is spoken of was revealed in this round (and region), and is named once. Throws RESULT_DELTA_UNKNOWN. */
+/**
+ * Each delta that is spoken of was revealed in this round (and region), is named once, and counts as its age says: nobody
+ * gives somebody more. Throws RESULT_DELTA_UNKNOWN, RESULT_WEIGHT_WRONG.
+ */
 function requireDeltas(
   { state }: LearningEvent,
   { model, number }: StoredRound,
@@ -120,11 +133,16 @@ function requireDeltas(
   region: string | undefined
 ): void {
   const named = new Set<string>()
+  const weights = new Map(accepted.map(({ account, weightPpm }) => [account, weightPpm]))
   for (const { account, delta } of [...accepted, ...refused]) {
     const learner = readLearner(state, model, account)
     const commit = learner?.lastCommitRound === number ? readCommit(state, model, learner.commitPlace) : undefined
     const isRevealed = commit?.reveal?.delta === delta && (region === undefined || commit.region === region)
     if (!isRevealed || named.has(account)) throw new BlyanError('RESULT_DELTA_UNKNOWN', { account, round: number })
     named.add(account)
+    const weightPpm = weights.get(account)
+    const wanted = Math.floor(1_000_000 / (1 + number - commit!.baseRound))
+    if (weightPpm !== undefined && weightPpm !== wanted)
+      throw new BlyanError('RESULT_WEIGHT_WRONG', { account, round: number, weightPpm, wanted })
   }
 }

@@ -189,11 +189,12 @@ function aggregate(moment: Moment, round: StoredRound): void {
   enter(moment, model, 'aggregating', learningSettings(state, genesis).aggregateMs)
 }
 
-/** Opens the candidate of the round. A result that somebody proposed already is left to the proposal. */
+/** Opens the candidate of the round. Who proposes what the deltas of others make gets nothing for it. */
 function measure(moment: Moment, model: string): void {
   const { state, genesis } = moment
   const round = readStoredRound(state, model)!
   const results = resultsOf(state, model)
+  for (const { tensor } of results) endCopy(moment, tensor)
   const parts = results.flatMap(({ name, tensor, base, update, updateBytes }) =>
     tensor === null || pendingOf(state, tensor) !== undefined ? [] : [{ name, tensor, base, update, updateBytes }]
   )
@@ -217,6 +218,14 @@ function measure(moment: Moment, model: string): void {
   })
   changeRound(state, model, () => ({ candidate }))
   enter(moment, model, 'measuring', learningSettings(state, genesis).measureMs)
+}
+
+/** A proposal of what a round came to is a copy: nobody makes the same bytes without the deltas that were revealed. */
+function endCopy(moment: Moment, tensor: string | null): void {
+  const pending = tensor === null ? undefined : pendingOf(moment.state, tensor)
+  if (pending === undefined) return
+  const { source, status } = readStoredCandidate(moment.state, pending.candidate)!
+  if (source === 'proposal' && status === 'measuring') lapse(moment, pending.candidate, 'copied')
 }
 
 function close(moment: Moment, { model, number, seed }: StoredRound, result: string): void {

@@ -1,10 +1,12 @@
 /** Sums over the parts two deltas share, from which the angle between them follows. */
 type Pair = { product: number; squares: number; otherSquares: number }
 
+export type PartOfDelta = { readonly account: string; readonly values: Float32Array }
+
 /** Tells which of several deltas are copies of earlier ones. Takes them part by part, so that no two are whole in memory. */
 export interface CopyFinder {
-  /** The same part of all deltas that change it, in the order of the chain. */
-  addPart(changes: readonly { readonly account: string; readonly values: Float32Array }[]): void
+  /** The same part of two deltas that both change it. */
+  addPair(one: PartOfDelta, earlier: PartOfDelta): void
   /** Of every account that others come before: how like it is to the one it is most like, as a cosine. */
   likest(): ReadonlyMap<string, number>
 }
@@ -12,10 +14,8 @@ export interface CopyFinder {
 export function createCopyFinder(): CopyFinder {
   const pairs = new Map<string, Map<string, Pair>>()
   return {
-    addPart(changes) {
-      for (const [at, { account, values }] of changes.entries())
-        for (const earlier of changes.slice(0, at))
-          addTo(pairOf(pairs, account, earlier.account), values, earlier.values)
+    addPair(one, earlier) {
+      addTo(pairOf(pairs, one.account, earlier.account), one.values, earlier.values)
     },
     likest: () =>
       new Map([...pairs].map(([account, others]) => [account, Math.max(...[...others.values()].map(cosineOf))]))

@@ -1,7 +1,6 @@
 import {
   type AggregationDuty,
   type Candidate,
-  candidatesOf,
   codeOf,
   createAggregationDuty,
   createEdgeDuty,
@@ -15,6 +14,7 @@ import {
   modelsLearnt,
   mustNudge,
   newestTensors,
+  openCandidatesOf,
   type PublishingDuty,
   type Round,
   readRound
@@ -74,7 +74,8 @@ class NodeDuties implements LearningDuties {
   /** Ids of candidates that are or were measured here. */
   readonly #measured = new Set<string>()
   readonly #running = new Set<Promise<unknown>>()
-  #nudged = { atMs: 0, phase: '', pauseMs: nudgePauseMs }
+  /** By model: of a few that are due together none makes the others ask again and again. */
+  readonly #nudged = new Map<string, { readonly atMs: number; readonly phase: string; readonly pauseMs: number }>()
   #isFreeing = false
 
   constructor(needs: LearningDutiesNeeds) {
@@ -103,7 +104,7 @@ class NodeDuties implements LearningDuties {
   #lookAt(name: string): void {
     const { watch, place } = this.#needs
     const round = readRound(watch.state, name)
-    const candidates = candidatesOf(watch.state, name)
+    const candidates = openCandidatesOf(watch.state, name)
     if (round === undefined && candidates.length === 0) return
     const isOperator = place() !== undefined
     const isLearner = learnerOf(watch.state, name, watch.account) !== undefined
@@ -136,11 +137,11 @@ class NodeDuties implements LearningDuties {
     const { watch, place, logger } = this.#needs
     const nowMs = watch.nowMs()
     const { model, number, phase } = round
-    const key = `${model} ${number} ${phase}`
-    if (key !== this.#nudged.phase) this.#nudged = { atMs: 0, phase: key, pauseMs: nudgePauseMs }
-    const { atMs, pauseMs } = this.#nudged
+    const key = `${number} ${phase}`
+    const before = this.#nudged.get(model)
+    const { atMs, pauseMs } = before?.phase === key ? before : { atMs: 0, pauseMs: nudgePauseMs }
     if (nowMs - atMs < pauseMs || !mustNudge(round, nowMs, place() ?? learnerTurn)) return
-    this.#nudged = { atMs: nowMs, phase: key, pauseMs: Math.min(nudgePauseMsMax, 2 * pauseMs) }
+    this.#nudged.set(model, { atMs: nowMs, phase: key, pauseMs: Math.min(nudgePauseMsMax, 2 * pauseMs) })
     this.#track(
       watch
         .submit('round-advance', { model, round: number, phase })

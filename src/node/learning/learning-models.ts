@@ -13,7 +13,13 @@ import {
   partChainOf,
   readRound
 } from '../../learning/index.ts'
-import { createPartVersions, type PartVersions, type TensorInfo, type TensorStore } from '../../tiles/index.ts'
+import {
+  createPartVersions,
+  fetchWithin,
+  type PartVersions,
+  type TensorInfo,
+  type TensorStore
+} from '../../tiles/index.ts'
 import type { Tokenizer } from '../blyan-node.ts'
 import type { GenesisTensors } from '../experts/genesis-tensors.ts'
 import type { ModelCatalogue } from '../models/model-catalogue.ts'
@@ -50,6 +56,7 @@ export type LearningModelsNeeds = {
 const modelsMax = 16
 const shardTimeoutMs = 30_000
 const candidatesLookedAt = 32
+const bytesEach = 4
 
 export function createLearningModels(needs: LearningModelsNeeds): LearningModels {
   return new ModelsOfNode(needs)
@@ -116,18 +123,24 @@ class ModelsOfNode implements LearningModels {
       fetch: { timeoutMs: shardTimeoutMs }
     })
     const ensure = (name: string, tensor: string, signal?: AbortSignal): Promise<TensorInfo> =>
-      this.#ensure(name, tensor, signal)
+      this.#ensure(parts.named(name), name, tensor, signal)
     return { parts, sequences, scorer: createModelScorer({ parts, engine, ensure }), ensure }
   }
 
-  async #ensure(name: string, tensor: string, signal: AbortSignal | undefined): Promise<TensorInfo> {
+  async #ensure(
+    part: LearningPart | undefined,
+    name: string,
+    tensor: string,
+    signal: AbortSignal | undefined
+  ): Promise<TensorInfo> {
     const { tensors, genesisTensors, chains } = this.#needs
     const here = tensors.info(tensor)
     if (here !== undefined) return here
     if (this.#genesisParts.get(name) === tensor) await genesisTensors.ensure()
     const options = signal === undefined ? {} : { signal }
     if (chains.parts.newest(name)?.tensor === tensor) return this.versions.ensure(name, options)
-    return tensors.fetchTensor(tensor, options)
+    // Anybody may propose the CID of something huge.
+    return fetchWithin(tensors, tensor, bytesEach * (part?.length ?? 0), options)
   }
 
   #partsOf(model: string): ModelParts {

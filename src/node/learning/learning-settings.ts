@@ -7,8 +7,8 @@ export function trainingSettings(architecture: Pick<Architecture, 'contextTokens
   return {
     sequences: 8,
     sequenceTokens: Math.min(sequenceTokensMax, architecture.contextTokens - 1),
-    learningRate: 2e-3,
-    warmUpSteps: 20,
+    learningRate: 4e-3,
+    warmUpSteps: 10,
     weightDecay: 0.01,
     clipNorm: 1,
     balance: 0.01,

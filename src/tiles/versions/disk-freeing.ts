@@ -67,7 +67,8 @@ async function isSpentDelta(info: TensorInfo, { network, roundOf }: DiskFreeing)
   const header = await headerOf(info)
   if (header === undefined || header.network !== network) return false
   const round = roundOf(header.model)
-  return round !== undefined && header.round + roundsKept < round
+  // Of a round that is far ahead is only what somebody made to be kept for ever.
+  return round !== undefined && (header.round + roundsKept < round || header.round > round + roundsKept)
 }
 
 async function headerOf(info: TensorInfo): Promise<DeltaFileHeader | undefined> {

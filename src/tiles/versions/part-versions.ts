@@ -1,6 +1,7 @@
 import type { PartChain, PartUpdate } from '../../dag/index.ts'
 import { newestOf } from '../../dag/index.ts'
 import { BlyanError } from '../../errors/index.ts'
+import { fetchWithin } from '../fetch-within.ts'
 import { createKeyedLock, type KeyedLock } from '../keyed-lock.ts'
 import { openDeltaFile } from '../maths/delta-file.ts'
 import type { TileLayout } from '../maths/tile-layout.ts'
@@ -173,7 +174,7 @@ class VersionsOnDisk implements PartVersions {
     if (from === undefined) throw unavailable(part, newest, 'its base is not here any more')
     const files = []
     for (const { update } of updates)
-      files.push(await tensors.fetchTensor(update, { ...options, bytesNamed: 'update' }))
+      files.push(await fetchWithin(tensors, update, updateFileBytesMax, { ...options, bytesNamed: 'update' }))
     const startedMs = nowMs()
     const values = await readPartValues(from)
     let before = base

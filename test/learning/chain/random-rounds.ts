@@ -97,11 +97,17 @@ export class RandomRounds {
       return was === 'measuring' && (status === 'approved' || status === 'published')
     })
     this.approvals += approved.length
-    const paid = poolBefore - world.balance('@reward-pool')
-    assert.ok(
-      paid >= 0n && paid <= rewardUnits * BigInt(approved.length),
-      `${type} paid ${paid} for ${approved.length}`
+    const published = candidatesOf(world.state, model).filter(
+      ({ id, status }) =>
+        status === 'published' && before.find(candidate => candidate.id === id)?.status !== 'published'
     )
+    // Rounds are paid when they are approved, proposals when they are what the network has.
+    const earned = [
+      ...approved.filter(({ source }) => source === 'round'),
+      ...published.filter(({ source }) => source === 'proposal')
+    ]
+    const paid = poolBefore - world.balance('@reward-pool')
+    assert.ok(paid >= 0n && paid <= rewardUnits * BigInt(earned.length), `${type} paid ${paid} for ${earned.length}`)
     this.#spend(type, accountOf(key))
   }
 
