@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { bytesToHex } from '../codec/index.ts'
 import type { Shard } from '../datasets/index.ts'
 import type { CodecName, FeedbackStore, TensorStore } from '../tiles/index.ts'
@@ -10,6 +11,7 @@ import {
   type LearningSettings,
   learnerOf,
   type Outcome,
+  quotaLeftOf,
   type Round,
   readRound,
   workDigest
@@ -60,8 +62,12 @@ export function createLearner(needs: LearnerNeeds): Learner {
   return new RoundLearner(needs)
 }
 
-const troublesMax = 8
+/** At a minute each: a day. */
+const troublesMax = 1440
 const troublePauseMs = 1000
+const troublePauseMsMax = 60_000
+/** Trying again helps with none of these. */
+const endingCodes: ReadonlySet<string> = new Set(['DISK_FULL', 'TRAINING_UNSUPPORTED', 'TRAINING_TOO_LARGE'])
 const firstReserveShare = 0.2
 const wayMs = 500
 const quotaPauseMs = 10_000
@@ -82,7 +88,7 @@ class RoundLearner implements Learner {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { local, chain, logger } = this.#needs
+    const { local, logger } = this.#needs
     this.#committed = await this.#pendingFile.read()
     let troubles = 0
     try {
@@ -95,9 +101,10 @@ class RoundLearner implements Learner {
           const code = codeOf(error)
           // A network that stands still is waited for; it is nobody's fault here.
           if (code !== 'NOT_FINAL_IN_TIME') troubles++
-          if (code === 'DISK_FULL' || troubles > troublesMax) throw error
-          logger.info({ code }, 'learning: tried again in a moment')
-          await chain.changed(AbortSignal.any([signal, AbortSignal.timeout(troublePauseMs)])).catch(() => {})
+          if (endingCodes.has(code) || troubles > troublesMax) throw error
+          logger.info({ code, troubles }, 'learning: tried again in a moment')
+          const pauseMs = Math.min(troublePauseMs * 2 ** Math.min(Math.max(0, troubles - 1), 16), troublePauseMsMax)
+          await setTimeout(pauseMs, undefined, { signal }).catch(() => {})
         }
       }
     } finally {
@@ -229,6 +236,8 @@ class RoundLearner implements Learner {
     const { chain, parts, settings, logger } = this.#needs
     const { delta } = this.#ready!
     const startedMs = chain.nowMs()
+    if (quotaLeftOf(chain.state, chain.account, startedMs) === 0)
+      return chain.changed(AbortSignal.any([signal, AbortSignal.timeout(quotaPauseMs)]))
     const commitment = this.#commitmentOf(delta)
     const work = { account: chain.account, model: parts.model, round: round.number, commitment }
     const nonce = await findNonce(workDigest(chain.genesis, work), settings().workBits, signal)
