@@ -13,14 +13,15 @@ import { readTexts } from './texts.ts'
 export async function measureBytes({ quick, note }: Options): Promise<Result[]> {
   const texts = readTexts()
   const plan = bytesPlan(quick)
-  const { warmSteps, steps, learners } = plan
+  const { warmSteps, steps, learners, learnerRate } = plan
   const settings = { ...plan.settings, coolDown: { fromStep: 0, toStep: steps } }
   return await withBenchModel(plan.architecture, async model => {
     const denseBytes = model.parameters * 4
     note(
       `${(model.parameters / 1e6).toFixed(2)} M parameters, ${learners} learners, ${steps} steps each, ` +
         `${settings.sequences} x ${settings.sequenceTokens} bytes a step and learner; baseline: one machine, fp32, ${steps} steps ` +
-        `of ${learners * settings.sequences} sequences, the same tokens; bytes against ${denseBytes} of fp32 gradients a step`
+        `of ${learners * settings.sequences} sequences, the same tokens; rates from ${settings.learningRate} (one machine) and ${learnerRate} (learners) to 0; ` +
+        `bytes against ${denseBytes} of fp32 gradients a step`
     )
     const warm = await runOneMachine(model, texts, { ...plan, steps: warmSteps, note })
     note(`after ${warmSteps} steps of one machine: ${warm.lossNats.toFixed(4)} nats per byte`)
@@ -35,6 +36,7 @@ export async function measureBytes({ quick, note }: Options): Promise<Result[]> 
       const rounds = steps / innerSteps
       const { lossNats, bytesUp, bytesDown } = await runRounds(model, texts, {
         ...common,
+        settings: { ...settings, learningRate: learnerRate },
         rounds,
         innerSteps,
         codec,

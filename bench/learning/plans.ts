@@ -29,17 +29,26 @@ export type BytesPlan = BenchPlan & {
   readonly warmSteps: number
   /** Over which the rate of both sides falls to nothing. */
   readonly steps: number
+  /** Where the learners' rate falls from: each side has the one that is best for it. */
+  readonly learnerRate: number
 }
 
 /**
- * The 3.5 M parameter byte model; with `quick` a fifteenth of it, whose one machine is best at this rate (docs/performance.md).
+ * The 3.5 M parameter byte model; with `quick` a fifteenth of it, for which these rates were searched, not those of the large one.
  * Every figure takes the same steps of each learner.
  */
 export function bytesPlan(quick: boolean): BytesPlan {
   const common = { learners: 4, heldOutSequences: 256 }
   return quick
-    ? { ...common, architecture: small, settings: { ...shorter, learningRate: 0.016 }, warmSteps: 200, steps: 150 }
-    : { ...common, architecture: genesis, settings, warmSteps: 400, steps: 1200 }
+    ? {
+        ...common,
+        architecture: small,
+        settings: { ...shorter, learningRate: 0.016 },
+        warmSteps: 200,
+        steps: 150,
+        learnerRate: 0.008
+      }
+    : { ...common, architecture: genesis, settings, warmSteps: 400, steps: 1200, learnerRate: settings.learningRate }
 }
 
 export type HostilePlan = BenchPlan & {
