@@ -126,8 +126,9 @@ test('a fifth joins with its stake, one leaves, one rotates its key: finality go
   await network.kill(0)
   network.launch(0)
   network.launch(1)
-  await startFifth()
+  // It knows one address, and is told the others in the one greeting: by then whoever tells has to have them.
   await Promise.all([network.ready(0), network.ready(1)])
+  await startFifth()
   await inEpoch(3, [...folders, fifth])
   assert.equal((await note(folders[0]!, 'after the restart')).final, true)
   assert.deepEqual(
