@@ -51,7 +51,12 @@ export async function measureBytes({ quick, note }: Options): Promise<Result[]> 
           `bytes a round (${Math.round(fewer)}x fewer a step), down ${Math.round(bytesDown / rounds)}`
       )
       results.push(
-        asked(`learning.${name}.lossGap`, `% above one machine (${codec}, H=${innerSteps})`, gap, gapMaxPercent),
+        asked(
+          `learning.${name}.lossGap`,
+          `relative to one machine (${codec}, H=${innerSteps})`,
+          gap / 100,
+          gapMaxPercent / 100
+        ),
         plain(`learning.${name}.bytesRatio`, `times fewer up a step than fp32 gradients, H=${innerSteps}`, [fewer]),
         plain(`learning.${name}.bytesUp`, 'bytes of a learner and round', [bytesUp / rounds]),
         plain(`learning.${name}.bytesDown`, 'bytes of a round', [bytesDown / rounds])

@@ -45,7 +45,10 @@ export async function measureHostile({ quick, note }: Options): Promise<Result[]
         ])
       )
     }
-    return [asked('learning.hostile.lossGap', '% above clean, the worst kind', worst, gapMaxPercent), ...results]
+    return [
+      asked('learning.hostile.lossGap', 'relative to clean, the worst kind', worst / 100, gapMaxPercent / 100),
+      ...results
+    ]
   })
 }
 

@@ -148,7 +148,8 @@ class MappingModelEngine implements ModelEngine {
     const missing = entry.parts.filter(part => isWanted(part, wanted) && mapped.parts.get(part.part) !== part.tensor)
     const stale = entry.parts.filter(part => {
       const tensor = mapped.parts.get(part.part)
-      return tensor !== undefined && tensor !== part.tensor && !isWanted(part, wanted)
+      // Whoever asks for experts alone must not take the trunk from an answer that is about to begin.
+      return part.expert !== null && tensor !== undefined && tensor !== part.tensor && !isWanted(part, wanted)
     })
     if (missing.length === 0 && stale.length === 0) return engine
     if (entry.isGenesis && missing.some(part => !part.isHere)) await this.#needs.genesisTensors.ensure()
