@@ -10,7 +10,8 @@ export type BenchPlan = {
 }
 
 const genesis = genesisArchitecture('blyan-bench')
-const small: ArchitectureV1 = { ...genesis, width: 64, layers: 2, headWidth: 16, experts: 4, expertWidth: 128 }
+/** Small enough to try everything with. */
+export const small: ArchitectureV1 = { ...genesis, width: 64, layers: 2, headWidth: 16, experts: 4, expertWidth: 128 }
 const settings: TrainingSettings = {
   sequences: 8,
   sequenceTokens: 128,
@@ -22,7 +23,7 @@ const settings: TrainingSettings = {
   balance: 0.01,
   zLoss: 0.001
 }
-const shorter: TrainingSettings = { ...settings, sequenceTokens: 64 }
+export const shorter: TrainingSettings = { ...settings, sequenceTokens: 64 }
 
 export type BytesPlan = BenchPlan & {
   /** Of one machine at a steady rate, before: both sides go on from what it learnt, with moments and warm-up of their own. */
